@@ -1,0 +1,62 @@
+"""The processes of a running console and their command lines; the server programs are libraries' own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from console.embedded.home import PROJECT
+
+#: Longer than it takes to answer a request, shorter than a person waits; open event streams are cut after it.
+GRACE_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to start: its name, which is also its log's, and its command line."""
+
+    name: str
+    argv: tuple[str, ...]
+
+
+def web(port: int, *, workers: int = 2) -> Child:
+    """The pages, the API and intake."""
+    return _python(
+        "web",
+        *("-m", "uvicorn", "console.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--ws", "none"),
+        *("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-worker-healthcheck", "30"),
+        *("--no-access-log", "--no-server-header", "--log-level", "warning"),
+    )
+
+
+def worker() -> Child:
+    """Sends notifications, settles runs, watches the clock."""
+    return _python(
+        "worker",
+        *("-m", "celery", "-A", "console", "worker", "--concurrency", "2", "--prefetch-multiplier", "1", "-O", "fair"),
+        *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+    )
+
+
+def beat(home: Path) -> Child:
+    """Calls the worker to what is due."""
+    return _python(
+        "beat", *("-m", "celery", "-A", "console", "beat", "--schedule", str(home / "beat"), "--loglevel", "WARNING")
+    )
+
+
+def plant() -> Child:
+    """The reference plant of the demo tenants."""
+    return _python("plant", str(PROJECT / "manage.py"), "plant")
+
+
+def environment(environ: Mapping[str, str], home: Path, port: int) -> dict[str, str]:
+    """What the children are told: the caller's environment, and where this console lives."""
+    return {**environ, "ANDON_HOME": str(home), "PORT": str(port), "DJANGO_SETTINGS_MODULE": "console.settings"}
+
+
+def _python(name: str, *arguments: str) -> Child:
+    return Child(name, (sys.executable, *arguments))

@@ -1,0 +1,39 @@
+"""Log lines as JSON, each with the request id and the tenant it belongs to."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import orjson
+
+request_id: ContextVar[str] = ContextVar("andon_request_id", default="")
+tenant_of_request: ContextVar[int | None] = ContextVar("andon_request_tenant", default=None)
+
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+#: Words in a field's name that mean its value must not be written down.
+_SECRET = ("password", "secret", "token", "authorization", "cookie", "digest")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; line breaks in messages are escaped, so nobody can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identifier := request_id.get():
+            line["request_id"] = identifier
+        if (tenant := tenant_of_request.get()) is not None:
+            line["tenant"] = tenant
+        for name, value in record.__dict__.items():
+            if name not in _OWN and not name.startswith("_"):
+                line[name] = "(hidden)" if any(word in name.lower() for word in _SECRET) else value
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()

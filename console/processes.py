@@ -1,0 +1,89 @@
+"""Child processes that end with their parent: start one with its output in a log, stop it with all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from console.embedded import privileges
+from console.embedded.account import Account
+from console.embedded.home import hand_over
+
+_LOG_LIMIT = 8_000_000
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str],
+    account: Account | None = None,
+    capability: int = privileges.NO_CAPABILITY,
+    last_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Starts the program in a process group of its own, output appended to the log; `last_signal` if we die first."""
+    account = account or Account()
+    command = privileges.wrap(
+        list(argv), uid=account.uid, gid=account.gid, capability=capability, last_signal=last_signal
+    )
+    descriptor = _open_log(log)
+    try:
+        return subprocess.Popen(  # noqa: S603 - the callers' own programs
+            command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    finally:
+        os.close(descriptor)
+
+
+def stop(process: subprocess.Popen[bytes], *, polite: signal.Signals = signal.SIGTERM, timeout_s: float = 5.0) -> int:
+    """Asks the process to stop and waits; what is left of its group after that is killed. Returns its exit code."""
+    ask(process, polite)
+    return finish(process, deadline=time.monotonic() + timeout_s)
+
+
+def ask(process: subprocess.Popen[bytes], polite: signal.Signals = signal.SIGTERM) -> None:
+    """Sends the signal to the process itself: it knows best how to stop its own children."""
+    if process.poll() is None:
+        process.send_signal(polite)
+
+
+def finish(process: subprocess.Popen[bytes], *, deadline: float) -> int:
+    """Waits until `deadline` (monotonic clock), then kills what is left of the process group. Returns the exit code."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, deadline - time.monotonic()))
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+def last_lines(log: Path, count: int = 6) -> list[str]:
+    """The end of a log, for the message about the process that wrote it; nothing where there is no log."""
+    try:
+        with log.open("rb") as handle:
+            handle.seek(max(0, log.stat().st_size - 16_000))
+            text = handle.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def _open_log(log: Path) -> int:
+    """Appends, readable by its owner only; a log that has grown large makes room for a new one first."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > _LOG_LIMIT:
+            log.replace(log.with_suffix(".1.log"))
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    hand_over(log)
+    return descriptor

@@ -1,0 +1,30 @@
+"""What monitoring keeps: one file for each group of nouns."""
+
+from monitoring.models.alerts import Alert, AlertEvent
+from monitoring.models.catalogue import DetectorSetting, MappingRule, Process, Sla, Workflow
+from monitoring.models.delivery import Channel, Notification, Timer
+from monitoring.models.intake import Intake, TraceLog
+from monitoring.models.rollups import Refusal, WorkflowMinute
+from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
+
+__all__ = [
+    "Alert",
+    "AlertEvent",
+    "Attempt",
+    "BusinessKey",
+    "Channel",
+    "DeadLetter",
+    "DetectorSetting",
+    "Event",
+    "Intake",
+    "MappingRule",
+    "Notification",
+    "Process",
+    "Refusal",
+    "Run",
+    "Sla",
+    "Timer",
+    "TraceLog",
+    "Workflow",
+    "WorkflowMinute",
+]

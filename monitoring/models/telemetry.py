@@ -1,0 +1,241 @@
+"""The projections of telemetry: runs, business keys, attempts, dead letters and events. Rebuilt from the intake log."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from monitoring.models.catalogue import Process, Workflow
+from monitoring.models.intake import Intake
+from partners.models import TenantModel
+
+
+class RunStatus(models.TextChoices):
+    """How a run stands. `running` until its root span has arrived."""
+
+    RUNNING = "running", "Running"
+    OK = "ok", "OK"
+    ERROR = "error", "Failed"
+    DEAD = "dead", "Dead-lettered"
+
+
+class SlaState(models.TextChoices):
+    """How a run stands against its promise."""
+
+    NONE = "none", "No SLA"
+    RUNNING = "running", "Running"
+    MET = "met", "Met"
+    BREACHED = "breached", "Breached"
+
+
+class Run(TenantModel):
+    """One execution of a workflow: one trace. Its spans stay in the intake log, found through `intakes`."""
+
+    trace_id = models.BinaryField(max_length=16)
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    site_id = models.BigIntegerField(null=True)
+    rank = models.SmallIntegerField()  # how surely the workflow is known, see facts.Rank
+    mapping_rule_id = models.BigIntegerField(null=True)
+    mapping_reason = models.TextField(blank=True)
+    version = models.CharField(max_length=80, blank=True)
+    status = models.CharField(max_length=10, choices=RunStatus.choices)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    root_seen = models.BooleanField(default=False)
+    root_name = models.CharField(max_length=300, blank=True)
+    error_class = models.CharField(max_length=200, blank=True)
+    span_count = models.PositiveIntegerField(default=0)
+    error_count = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    retries = models.PositiveIntegerField(default=0)
+    dead_letters = models.PositiveIntegerField(default=0)
+    confidence = models.CharField(max_length=10, blank=True)
+    value = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    stated_due_at = models.DateTimeField(null=True)
+    sla_id = models.BigIntegerField(null=True)
+    sla_due_at = models.DateTimeField(null=True)
+    sla_state = models.CharField(max_length=10, choices=SlaState.choices, default=SlaState.NONE)
+    services = ArrayField(models.CharField(max_length=200), default=list)
+    intakes = ArrayField(models.BigIntegerField(), default=list)
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant", "trace_id"), name="run_trace"),)
+        indexes = (
+            models.Index(fields=("tenant", "-started_at", "-id"), name="run_by_time"),
+            models.Index(fields=("tenant", "workflow", "-started_at"), name="run_by_workflow"),
+            models.Index(fields=("tenant", "process", "-started_at"), name="run_by_process"),
+        )
+
+    def __str__(self) -> str:
+        return bytes(self.trace_id).hex()
+
+
+class Event(TenantModel):
+    """One CloudEvent. `(source, event_id)` names it; sent again it changes nothing."""
+
+    source = models.CharField(max_length=300)
+    event_id = models.CharField(max_length=300)
+    type = models.CharField(max_length=200)
+    entity_event = models.CharField(max_length=80, blank=True)  # "order.released"
+    subject = models.CharField(max_length=300, blank=True)
+    time = models.DateTimeField()
+    received_at = models.DateTimeField()
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    site_id = models.BigIntegerField(null=True)
+    mapping_rule_id = models.BigIntegerField(null=True)
+    mapping_reason = models.TextField(blank=True)
+    trace_id = models.BinaryField(max_length=16, null=True)
+    correlation_id = models.CharField(max_length=300, blank=True)
+    causation_id = models.CharField(max_length=300, blank=True)
+    sequence = models.CharField(max_length=80, blank=True)
+    process_instance = models.CharField(max_length=200, blank=True)
+    step = models.CharField(max_length=200, blank=True)
+    intake = models.ForeignKey(Intake, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    intake_index = models.PositiveIntegerField(default=0)
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant", "source", "event_id"), name="event_identity"),)
+        indexes = (
+            models.Index(fields=("tenant", "-time", "-id"), name="event_by_time"),
+            models.Index(fields=("tenant", "trace_id"), name="event_by_trace"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject}"
+
+
+class BusinessKey(TenantModel):
+    """Order 4711 stands in this run, or in this event: what ties telemetry to the business."""
+
+    key_type = models.CharField(max_length=40)
+    value = models.CharField(max_length=128)
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="keys"
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="keys"
+    )
+    at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "run", "event", "key_type", "value"), name="businesskey_once", nulls_distinct=False
+            ),
+        )
+        indexes = (
+            models.Index(fields=("tenant", "key_type", "value", "-at"), name="businesskey_lookup"),
+            models.Index(fields=("tenant", "value", "-at"), name="businesskey_value"),
+            models.Index(fields=("tenant", "event"), name="businesskey_event"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key_type}:{self.value}"
+
+
+class Attempt(TenantModel):
+    """One abnormal try at one unit of work: a retry, a failure, a dead letter. First tries that end well are not kept."""
+
+    unit_id = models.CharField(max_length=300)
+    attempt = models.PositiveIntegerField()
+    phase = models.CharField(max_length=20)
+    max_attempts = models.PositiveIntegerField(null=True)
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    step = models.CharField(max_length=300, blank=True)
+    destination = models.CharField(max_length=300, blank=True)
+    error_class = models.CharField(max_length=200, blank=True)
+    message = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField()
+    next_at = models.DateTimeField(null=True)
+    span_id = models.BinaryField(max_length=8, null=True)
+    dialect = models.CharField(max_length=40)
+    confidence = models.CharField(max_length=10)
+
+    class Meta(TenantModel.Meta):
+        constraints = (
+            models.UniqueConstraint(fields=("tenant", "unit_id", "phase", "attempt"), name="attempt_identity"),
+        )
+        indexes = (
+            models.Index(fields=("tenant", "workflow", "-ended_at"), name="attempt_by_workflow"),
+            models.Index(fields=("tenant", "run"), name="attempt_by_run"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} attempt {self.attempt}: {self.phase}"
+
+
+class DeadLetterState(models.TextChoices):
+    """Whether anyone has dealt with it."""
+
+    OPEN = "open", "Stuck"
+    REDRIVEN = "redriven", "Redriven"
+    DISCARDED = "discarded", "Discarded"
+    ACCEPTED = "accepted", "Accepted as lost"
+
+
+class DeadLetter(TenantModel):
+    """A unit of work that no automation will try again by itself."""
+
+    unit_id = models.CharField(max_length=300)
+    workflow = models.ForeignKey(
+        Workflow, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    site_id = models.BigIntegerField(null=True)
+    run = models.ForeignKey(
+        Run, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    event = models.ForeignKey(
+        Event, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    intake = models.ForeignKey(Intake, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
+    destination = models.CharField(max_length=300, blank=True)
+    step = models.CharField(max_length=300, blank=True)
+    error_class = models.CharField(max_length=200, blank=True)
+    message = models.TextField(blank=True)
+    span_id = models.BinaryField(max_length=8, null=True)
+    attempts = models.PositiveIntegerField(default=1)
+    deaths = models.PositiveIntegerField(default=1)
+    keys = models.JSONField(default=list)  # [{"type": "order", "value": "4711"}]
+    value = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    confidence = models.CharField(max_length=10)
+    died_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=DeadLetterState.choices, default=DeadLetterState.OPEN)
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.CharField(max_length=80, blank=True)
+    settled_reason = models.TextField(blank=True)
+    fingerprint = models.CharField(max_length=200, blank=True)  # of the alert it belongs to
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant", "unit_id"), name="deadletter_unit"),)
+        indexes = (
+            models.Index(fields=("tenant", "state", "-died_at", "-id"), name="deadletter_by_state"),
+            models.Index(fields=("tenant", "fingerprint", "state"), name="deadletter_by_alert"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} in {self.destination or 'nowhere'}"
