@@ -9,6 +9,6 @@ from django.http import HttpRequest
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Closes sign-up."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  The library's signature.
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody makes an account for themselves."""
         return False

@@ -33,11 +33,15 @@ def web(port: int, *, workers: int = 2) -> Child:
 
 
 def worker() -> Child:
-    """Sends notifications, settles runs, watches the clock."""
+    """Sends notifications, settles runs, watches the clock.
+
+    Threads, because most tasks wait for a network or the database: a third of the memory of processes, and it stops
+    in half a second instead of two and a half.
+    """
     return _python(
         "worker",
-        *("-m", "celery", "-A", "console", "worker", "--concurrency", "2", "--prefetch-multiplier", "1", "-O", "fair"),
-        *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+        *("-m", "celery", "-A", "console", "worker", "--pool", "threads", "--concurrency", "4"),
+        *("--prefetch-multiplier", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
     )
 
 
@@ -55,6 +59,8 @@ def plant() -> Child:
 
 def environment(environ: Mapping[str, str], home: Path, port: int) -> dict[str, str]:
     """What the children are told: the caller's environment, and where this console lives."""
+    # Each request has a thread of its own under ASGI; without a pool it would open a connection of its own, too.
+    environ = {"ANDON_DATABASE_POOL": "12", **environ}
     return {**environ, "ANDON_HOME": str(home), "PORT": str(port), "DJANGO_SETTINGS_MODULE": "console.settings"}
 
 

@@ -58,7 +58,7 @@ def _parsed(environ: Mapping[str, str], role: str) -> Parameters:
             f"{variable} is no PostgreSQL address with a user and a database. "
             "It looks like postgresql://user:password@host:5432/database"
         )
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _django(parameters: Parameters, *, pool: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _django(parameters: Parameters, *, pool: int) -> dict[str, Any]:
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10, "max_idle": 300}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        **{django: str(parameters.get(libpq, "")) for libpq, django in _DJANGO_NAMES.items()},
+        **{django: parameters.get(libpq, "") for libpq, django in _DJANGO_NAMES.items()},
         # Django refuses the two together: a pool keeps connections itself.
         "CONN_MAX_AGE": 0 if pool else None,
         "CONN_HEALTH_CHECKS": True,

@@ -9,12 +9,16 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from console.embedded import privileges
 from console.embedded.account import Account
-from console.embedded.home import hand_over
+from console.embedded.home import StartError, hand_over
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 _LOG_LIMIT = 8_000_000
+_PREDECESSOR_LIMIT_S = 20.0
 
 
 def start(
@@ -26,7 +30,7 @@ def start(
     account: Account | None = None,
     capability: int = privileges.NO_CAPABILITY,
     last_signal: signal.Signals = signal.SIGTERM,
-) -> subprocess.Popen[bytes]:
+) -> Process:
     """Starts the program in a process group of its own, output appended to the log; `last_signal` if we die first."""
     account = account or Account()
     command = privileges.wrap(
@@ -47,25 +51,37 @@ def start(
         os.close(descriptor)
 
 
-def stop(process: subprocess.Popen[bytes], *, polite: signal.Signals = signal.SIGTERM, timeout_s: float = 5.0) -> int:
+def stop(process: Process, *, polite: signal.Signals = signal.SIGTERM, timeout_s: float = 5.0) -> int:
     """Asks the process to stop and waits; what is left of its group after that is killed. Returns its exit code."""
     ask(process, polite)
     return finish(process, deadline=time.monotonic() + timeout_s)
 
 
-def ask(process: subprocess.Popen[bytes], polite: signal.Signals = signal.SIGTERM) -> None:
+def ask(process: Process, polite: signal.Signals = signal.SIGTERM) -> None:
     """Sends the signal to the process itself: it knows best how to stop its own children."""
     if process.poll() is None:
         process.send_signal(polite)
 
 
-def finish(process: subprocess.Popen[bytes], *, deadline: float) -> int:
+def finish(process: Process, *, deadline: float) -> int:
     """Waits until `deadline` (monotonic clock), then kills what is left of the process group. Returns the exit code."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(max(0.0, deadline - time.monotonic()))
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
+
+
+def wait_for_predecessor(pid_file: Path, folder: Path) -> None:
+    """After a kill -9: waits for the server named in `pid_file` that still shuts down over `folder`.
+
+    Other programs may have been given its number since, so only a process that stands in the folder counts.
+    """
+    deadline = time.monotonic() + _PREDECESSOR_LIMIT_S
+    while (pid := _standing_in(folder, pid_file)) is not None:
+        if time.monotonic() > deadline:
+            raise StartError(f"Process {pid} still works on {folder} and does not stop. End it, then start again.")
+        time.sleep(0.05)
 
 
 def last_lines(log: Path, count: int = 6) -> list[str]:
@@ -77,6 +93,15 @@ def last_lines(log: Path, count: int = 6) -> list[str]:
     except FileNotFoundError:
         return []
     return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def _standing_in(folder: Path, pid_file: Path) -> int | None:
+    try:
+        pid = int(pid_file.read_text(encoding="ascii").split("\n", 1)[0])
+        standing = Path(f"/proc/{pid}/cwd").samefile(folder)
+    except (OSError, ValueError):
+        return None
+    return pid if standing else None
 
 
 def _open_log(log: Path) -> int:

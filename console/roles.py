@@ -11,7 +11,7 @@ from psycopg import sql
 from console.embedded.home import StartError
 
 #: A connection in libpq's words: host, port, user, password, dbname, sslmode, ...
-Parameters: TypeAlias = Mapping[str, str | int]
+Parameters: TypeAlias = Mapping[str, str]
 
 OWNER, APP, FLEET = "andon_owner", "andon_app", "andon_fleet"
 #: Where each role's connection can be named by hand.
@@ -25,7 +25,7 @@ def ensure_embedded(admin: Parameters, passwords: Mapping[str, str], *, database
 
     `admin` is the superuser's connection. Doing it again changes nothing.
     """
-    with connect(admin) as connection:
+    with _opened(admin) as connection:
         for role in (OWNER, APP, FLEET):
             if not _exists(connection, role):
                 connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), _LIMITS))
@@ -64,7 +64,7 @@ def ensure_external(connections: Mapping[str, Parameters]) -> None:
             wanted = {
                 role: parameters
                 for role in (APP, FLEET)
-                if not _stands(connection, role, str((parameters := connections[role])["user"]))
+                if not _stands(connection, role, (parameters := connections[role])["user"])
             }
             if wanted or not _granted(connection):
                 _make(connection, wanted)
@@ -81,8 +81,17 @@ def ensure_external(connections: Mapping[str, Parameters]) -> None:
 
 def connect(parameters: Parameters) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection that commits each statement."""
-    text = {name: str(value) for name, value in parameters.items()}
-    return psycopg.connect(psycopg.conninfo.make_conninfo(**text), autocommit=True)
+    return psycopg.connect(psycopg.conninfo.make_conninfo(**parameters), autocommit=True)
+
+
+def _opened(admin: Parameters) -> psycopg.Connection[tuple[Any, ...]]:
+    try:
+        return connect(admin)
+    except psycopg.OperationalError as error:
+        raise StartError(
+            f"The embedded database refuses its own password ({_plain(error)}). secrets.json and the data beside it "
+            "belong together: put back the secrets.json they were made with, or set ANDON_HOME to a new folder."
+        ) from error
 
 
 def logs_in(parameters: Parameters) -> bool:
@@ -96,7 +105,7 @@ def logs_in(parameters: Parameters) -> bool:
 
 def _make(connection: psycopg.Connection[Any], wanted: Mapping[str, Parameters]) -> None:
     database = connection.info.dbname
-    statements = [statement for role, who in wanted.items() for statement in _role(connection, role, str(who["user"]))]
+    statements = [statement for role, who in wanted.items() for statement in _role(connection, role, who["user"])]
     statements += _grants(database)
     try:
         with connection.transaction():
@@ -104,7 +113,10 @@ def _make(connection: psycopg.Connection[Any], wanted: Mapping[str, Parameters])
                 connection.execute(statement)
             for role, who in wanted.items():
                 if who["user"] == role:
-                    _allow_login(connection, role, str(who["password"]))
+                    _allow_login(connection, role, who["password"])
+            if not _granted(connection):
+                # GRANT by somebody who may not is a warning to PostgreSQL, not an error.
+                raise psycopg.errors.InsufficientPrivilege("the grants had no effect")
     except psycopg.errors.InsufficientPrivilege as error:
         logins = [
             sql.SQL("ALTER ROLE {} LOGIN PASSWORD 'the value of {} in secrets.json'").format(

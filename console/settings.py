@@ -8,8 +8,8 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from console.databases import databases
-from console.embedded.home import home, secrets
 from console.embedded import valkey
+from console.embedded.home import home, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ANDON_HOME = home(os.environ)

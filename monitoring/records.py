@@ -20,6 +20,11 @@ Attributes: TypeAlias = Mapping[str, Value]
 NOTHING: Attributes = MappingProxyType({})
 
 
+def _nothing() -> Attributes:
+    """The default of every mapping below: Python 3.11 takes a mapping proxy for a mutable default, so not by value."""
+    return NOTHING
+
+
 class Signal(StrEnum):
     """Which wire contract a payload follows."""
 
@@ -78,7 +83,7 @@ class SpanEvent:
 
     name: str
     time_ns: int
-    attributes: Attributes = NOTHING
+    attributes: Attributes = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class SpanLink:
 
     trace_id: bytes
     span_id: bytes
-    attributes: Attributes = NOTHING
+    attributes: Attributes = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,8 @@ class SpanRecord:
     status: StatusCode = StatusCode.UNSET
     status_message: str = ""
     scope_name: str = ""
-    resource: Attributes = NOTHING
-    attributes: Attributes = NOTHING
+    resource: Attributes = field(default_factory=_nothing)
+    attributes: Attributes = field(default_factory=_nothing)
     events: tuple[SpanEvent, ...] = ()
     links: tuple[SpanLink, ...] = ()
 
@@ -121,8 +126,8 @@ class LogRecord:
     trace_id: bytes | None = None
     span_id: bytes | None = None
     event_name: str = ""
-    resource: Attributes = NOTHING
-    attributes: Attributes = NOTHING
+    resource: Attributes = field(default_factory=_nothing)
+    attributes: Attributes = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +138,8 @@ class MetricPoint:
     unit: str
     time_ns: int
     value: float
-    resource: Attributes = NOTHING
-    attributes: Attributes = NOTHING
+    resource: Attributes = field(default_factory=_nothing)
+    attributes: Attributes = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,7 @@ class EventRecord:
     datacontenttype: str = ""
     dataschema: str = ""
     data: Value = None
-    extensions: Attributes = NOTHING
+    extensions: Attributes = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,3 +59,5 @@ class Catalogue:
     sites: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))  # id by short name
     #: Thresholds by detector kind; a missing name means the detector's own default.
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    #: Detector kinds that the tenant has switched off.
+    disabled: frozenset[str] = frozenset()

@@ -11,10 +11,13 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
+from partners.models import TenantManager
+
 _ROLE = """
 SELECT current_user, r.rolsuper, r.rolbypassrls,
        EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND pg_has_role(current_user, c.relowner, 'USAGE'))
+               WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
+                 AND pg_has_role(current_user, c.relowner, 'USAGE'))
 FROM pg_roles r WHERE r.rolname = current_user
 """
 _UNFENCED = """
@@ -44,9 +47,7 @@ def fence_faults(using: str = "default") -> list[str]:
 
 def tenant_tables() -> list[str]:
     """Return the tables that hold tenants' rows and must be fenced."""
-    fenced = [
-        model for model in apps.get_models() if getattr(model, "objects", None).__class__.__name__ == "TenantManager"
-    ]
+    fenced = [model for model in apps.get_models() if isinstance(model._meta.default_manager, TenantManager)]
     return [model._meta.db_table for model in fenced]
 
 

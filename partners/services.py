@@ -29,7 +29,8 @@ def site_ensure(*, tenant: Tenant, name: str, actor: str, slug: str = "", zone: 
     """Find or make a site of a tenant by its short name."""
     with tenant_scope(tenant.pk, actor=actor):
         slug = slug or slugify(name)[:60] or "site"
-        return Site.objects.get_or_create(slug=slug, defaults={"name": name, "zone": zone, "tenant": tenant})[0]
+        site: Site = Site.objects.get_or_create(slug=slug, defaults={"name": name, "zone": zone, "tenant": tenant})[0]
+        return site
 
 
 def user_ensure(*, email: str, name: str = "", password: str | None = None, actor: str) -> tuple[User, bool]:

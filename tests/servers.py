@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -20,8 +18,8 @@ from console.embedded.postgres import Postgres, connection
 
 TEMPLATE = "andon_template"
 _HOME = "ANDON_TEST_HOME"
-#: What a developer may have set for a console of their own never reaches a test.
-_FOREIGN = ("DATABASE_URL", *roles.VARIABLES.values(), "CELERY_BROKER_URL", "ANDON_SECRET_KEY", "ANDON_SECURE", "ANDON_DATABASE_POOL", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT", "PORT")
+#: Besides everything that starts with ANDON_.
+_FOREIGN = ("DATABASE_URL", "CELERY_BROKER_URL", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT", "PORT")
 
 
 class TestServers:
@@ -60,9 +58,9 @@ class TestServers:
 
 
 def environment() -> dict[str, str]:
-    """The environment of this test process; takes what a developer has set for another console out of it."""
-    for name in _FOREIGN:
-        os.environ.pop(name, None)
+    """What this test process sets; what a developer has set for a console of their own is taken out first."""
+    for name in [name for name in os.environ if name in _FOREIGN or (name.startswith("ANDON_") and name != _HOME)]:
+        del os.environ[name]
     home = os.environ.get(_HOME) or tempfile.mkdtemp(prefix="andon-test-")
     return {_HOME: home, "ANDON_HOME": home}
 
@@ -82,12 +80,10 @@ def fresh_database(home: Path, name: str) -> None:
     with roles.connect(connection(home, "postgres", dbname="postgres")) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         roles.ensure_database(admin, name, template=TEMPLATE)
-        for statement in roles.way_in(name):
-            admin.execute(statement)
 
 
 def urls(home: Path, database: str) -> dict[str, str]:
     """The variables that point a console at this database on the run's server."""
     return {
-        variable: _url(home, role, database) for role, variable in roles.VARIABLES.items()
+        variable: make_conninfo(**connection(home, role, dbname=database)) for role, variable in roles.VARIABLES.items()
     }

@@ -6,8 +6,8 @@ from tests import servers
 
 os.environ.update(servers.environment())
 
-from console.settings import *  # noqa: E402, F403 - the environment above decides what it reads
-from console.settings import DATABASES  # noqa: E402
+from console.settings import *  # noqa: F403 - the environment above decides what it reads
+from console.settings import DATABASES
 
 for _database in DATABASES.values():
     _database["NAME"] = servers.database_name()

@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -104,8 +105,11 @@ def sockets(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def held(path: Path, what: str) -> Iterator[None]:
-    """Holds ANDON_HOME for this process; a second one is told who runs. `what` says so, e.g. the console's address."""
+def held(path: Path, what: str) -> Iterator[bool]:
+    """Holds ANDON_HOME for this process; a second one is told who runs. `what` says so, e.g. the console's address.
+
+    Yields whether the last holder was killed, so that processes of its own may still be ending.
+    """
     file = path / "running"
     try:
         handle = os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
@@ -113,19 +117,19 @@ def held(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise _unusable(file, error) from error
     with handle:
+        running = handle.read().strip()
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            handle.seek(0)
-            running = handle.read().strip() or "another process"
             raise StartError(
                 f"Andon already runs on {path}: {running}. "
                 "Stop that one, or start this one with another ANDON_HOME and PORT."
             ) from None
-        handle.truncate(0)
-        handle.write(f"{what}, process {os.getpid()}\n")
-        handle.flush()
-        yield
+        _overwrite(handle, f"{what}, process {os.getpid()}\n")
+        try:
+            yield bool(running)
+        finally:
+            _overwrite(handle, "")
 
 
 @functools.cache
@@ -155,6 +159,13 @@ def _replace(file: Path, text: str) -> None:
         os.fsync(handle.fileno())
     hand_over(Path(name))
     Path(name).replace(file)
+
+
+def _overwrite(handle: TextIO, text: str) -> None:
+    handle.seek(0)
+    handle.truncate()
+    handle.write(text)
+    handle.flush()
 
 
 @contextlib.contextmanager

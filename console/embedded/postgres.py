@@ -17,7 +17,7 @@ from console import processes
 from console.embedded.account import Account, account_for, capability_for
 from console.embedded.home import StartError, folder, prepare, secrets, sockets
 
-PORT = 5432
+PORT = "5432"
 ADMIN = "postgres"
 MAJOR = 18
 _ROOM_FOR_A_NEW_CLUSTER = 300_000_000
@@ -75,7 +75,7 @@ class Postgres:
             processes.stop(self._process, polite=signal.SIGINT, timeout_s=20)
             self._process = None
 
-    def admin(self) -> dict[str, str | int]:
+    def admin(self) -> dict[str, str]:
         """How to connect as the superuser of this server, in libpq's words."""
         return connection(self.home, ADMIN, dbname="postgres")
 
@@ -121,7 +121,7 @@ class Postgres:
         raise StartError(_explain("The database did not start", process.returncode, self.log))
 
 
-def connection(home: Path, user: str, *, dbname: str = "andon") -> dict[str, str | int]:
+def connection(home: Path, user: str, *, dbname: str = "andon") -> dict[str, str]:
     """How a role of ours connects to the embedded server over `home`, in libpq's words."""
     return {
         "host": str(sockets(home)),
@@ -202,32 +202,14 @@ def _check_version(data: Path) -> None:
 
 
 def _clear_leftovers(data: Path, run: Path) -> None:
-    """After a kill -9 or a power cut: waits for a server that is still shutting down, removes what a dead one left.
+    """Removes what a server that was killed left behind.
 
     PostgreSQL itself takes any live process with the old number for a server and would refuse to start.
     """
-    lock = data / "postmaster.pid"
-    deadline = time.monotonic() + 20
-    while (pid := _server_of(data, lock)) is not None:
-        if time.monotonic() > deadline:
-            raise StartError(
-                f"A PostgreSQL (process {pid}) still works on {data} and does not stop. "
-                "End that process, then start again."
-            )
-        time.sleep(0.05)
-    lock.unlink(missing_ok=True)
+    processes.wait_for_predecessor(data / "postmaster.pid", data)
+    (data / "postmaster.pid").unlink(missing_ok=True)
     for leftover in run.glob(".s.PGSQL.*"):
         leftover.unlink(missing_ok=True)
-
-
-def _server_of(data: Path, lock: Path) -> int | None:
-    """The process that postmaster.pid names, if it lives and stands in this data folder."""
-    try:
-        pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
-        standing = Path(f"/proc/{pid}/cwd").samefile(data)
-    except (OSError, ValueError):
-        return None
-    return pid if standing else None
 
 
 def _write(file: Path, text: str, account: Account) -> None:

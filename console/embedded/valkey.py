@@ -32,6 +32,7 @@ appendfsync everysec
 maxmemory-policy noeviction
 databases 4
 daemonize no
+pidfile valkey.pid
 set-proc-title no
 """
 
@@ -57,6 +58,7 @@ class Valkey:
             folder(self.home, mode=0o710, gid=account.gid)
         folder(data, uid=account.uid, gid=account.gid)
         run = folder(self.home / "run", uid=account.uid, gid=account.gid)
+        processes.wait_for_predecessor(data / "valkey.pid", data)
         (run / "valkey.sock").unlink(missing_ok=True)
         configuration = data / "valkey.conf"
         configuration.touch(mode=0o600)

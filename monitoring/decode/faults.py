@@ -16,13 +16,7 @@ def span_fault(trace_id: bytes, span_id: bytes, parent_id: bytes, start_ns: int,
         return _id_fault("span id", span_id, 8)
     if parent_id and len(parent_id) != 8:
         return _id_fault("parent span id", parent_id, 8)
-    if not 0 < start_ns <= MAX_NS:
-        return time_fault("start time", start_ns)
-    if end_ns and not start_ns <= end_ns <= MAX_NS:
-        if 0 < end_ns < start_ns:
-            return f"the span ends {start_ns - end_ns} ns before it starts"
-        return time_fault("end time", end_ns)
-    return ""
+    return _span_time_fault(start_ns, end_ns)
 
 
 def reference_fault(trace_id: bytes, span_id: bytes) -> str:
@@ -39,6 +33,16 @@ def time_fault(what: str, instant_ns: int) -> str:
     if instant_ns == 0:
         return f"the {what} is missing"
     return f"the {what} {instant_ns} ns is outside the years 1970 to 2200"
+
+
+def _span_time_fault(start_ns: int, end_ns: int) -> str:
+    if not 0 < start_ns <= MAX_NS:
+        return time_fault("start time", start_ns)
+    if end_ns == 0 or start_ns <= end_ns <= MAX_NS:
+        return ""
+    if 0 < end_ns < start_ns:
+        return f"the span ends {start_ns - end_ns} ns before it starts"
+    return time_fault("end time", end_ns)
 
 
 def _id_fault(what: str, given: bytes, wanted: int) -> str:

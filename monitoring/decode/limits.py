@@ -14,12 +14,12 @@ class Limits:
     """
 
     items: int = 20_000
-    envelopes: int = 20_000
-    attributes: int = 400_000
+    envelopes: int = 50_000
+    attributes: int = 200_000
     events: int = 50_000
     links: int = 50_000
-    values: int = 400_000
-    fields: int = 1_000_000
+    values: int = 200_000
+    fields: int = 600_000
     json_values: int = 1_000_000
 
 

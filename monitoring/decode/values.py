@@ -25,9 +25,9 @@ class Poison(ValueError):
 
 def clean_text(text: str, most: int = MAX_TEXT) -> str:
     """The text without NUL and lone surrogates (each becomes U+FFFD), cut to `most` bytes of UTF-8."""
-    text = _UNSTORABLE.sub("\ufffd", text[: most + 1])
-    if len(text) <= most // 4:
+    if len(text) <= most // 4 and not _UNSTORABLE.search(text):
         return text
+    text = _UNSTORABLE.sub("\ufffd", text[: most + 1])
     encoded = text.encode()
     if len(encoded) <= most:
         return text

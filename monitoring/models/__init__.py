@@ -1,8 +1,9 @@
 """What monitoring keeps: one file for each group of nouns."""
 
 from monitoring.models.alerts import Alert, AlertEvent
-from monitoring.models.catalogue import DetectorSetting, MappingRule, Process, Sla, Workflow
+from monitoring.models.catalogue import CatalogueVersion, DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.delivery import Channel, Notification, Timer
+from monitoring.models.grants import ProcessUserPermission
 from monitoring.models.intake import Intake, TraceLog
 from monitoring.models.rollups import Refusal, WorkflowMinute
 from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
@@ -12,6 +13,7 @@ __all__ = [
     "AlertEvent",
     "Attempt",
     "BusinessKey",
+    "CatalogueVersion",
     "Channel",
     "DeadLetter",
     "DetectorSetting",
@@ -20,6 +22,7 @@ __all__ = [
     "MappingRule",
     "Notification",
     "Process",
+    "ProcessUserPermission",
     "Refusal",
     "Run",
     "Sla",

@@ -133,3 +133,15 @@ class DetectorSetting(TenantModel):
 
     def __str__(self) -> str:
         return self.kind
+
+
+class CatalogueVersion(TenantModel):
+    """Counts the changes of a tenant's catalogue. The database raises it, so a cached snapshot is never stale."""
+
+    version = models.BigIntegerField(default=1)
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant",), name="catalogueversion_once"),)
+
+    def __str__(self) -> str:
+        return str(self.version)

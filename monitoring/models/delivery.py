@@ -76,7 +76,7 @@ class TimerKind(models.TextChoices):
 
     RUN_SLA = "run_sla", "A running run reaches its SLA"
     NOTIFICATION = "notification", "A notification is to be sent"
-    STORM_END = "storm_end", "A retry storm may have ended"
+    ALERT_QUIET = "alert_quiet", "An alert may have gone quiet"
 
 
 class Timer(models.Model):

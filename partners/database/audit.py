@@ -20,7 +20,7 @@ BEGIN
     IF TG_OP = 'UPDATE' AND old_row = new_row THEN
         RETURN NULL;
     END IF;
-    FOREACH hidden IN ARRAY TG_ARGV LOOP
+    FOREACH hidden IN ARRAY coalesce(TG_ARGV, '{}') LOOP
         -- A secret leaves no trace of its value, only of having changed.
         IF TG_OP = 'UPDATE' AND old_row -> hidden IS DISTINCT FROM new_row -> hidden THEN
             new_row := jsonb_set(new_row, ARRAY[hidden], '"(changed)"');

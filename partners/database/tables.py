@@ -147,9 +147,11 @@ def _foreign_keys(model: type[models.Model]) -> list[str]:
     statements = []
     for field in model._meta.local_concrete_fields:
         target = field.related_model
-        if not isinstance(field, models.ForeignKey) or field.db_constraint or isinstance(target, str) or target is None:
+        if not isinstance(field, models.ForeignKey) or target is None or isinstance(target, str):
             continue
-        action = _ON_DELETE[field.remote_field.on_delete].format(column=field.column)
+        if field.db_constraint:  # type: ignore[attr-defined]  # Django's stubs do not know it.
+            continue
+        action = _ON_DELETE[field.remote_field.on_delete].format(column=field.column)  # type: ignore[index]
         statements.append(
             f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_{field.column}_tenant_fk" '
             f'FOREIGN KEY (tenant_id, "{field.column}") REFERENCES "{target._meta.db_table}" (tenant_id, id) '

@@ -38,7 +38,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(auto_now_add=True)
 
     #: Signing in is no change of the person, so it writes nothing here.
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

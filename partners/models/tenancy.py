@@ -66,7 +66,7 @@ class TenantModel(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """A row that names no tenant belongs to the scope's."""
-        if self.tenant_id is None:
+        if not self.tenant_id:
             self.tenant_id = current_tenant_id()
         super().save(*args, **kwargs)
 

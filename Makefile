@@ -1,0 +1,43 @@
+# make run: everything, from nothing to a console that runs. make test, make check, make bench: see README.md.
+PY := .venv/bin/python
+PYTHON ?=
+TEMPLATES = $(shell find . -path ./.venv -prune -o -path '*/templates/*' -name '*.html' -print)
+
+.PHONY: run install test check bench
+
+run: install
+	@exec $(PY) manage.py up
+
+install: .venv/installed
+
+.venv/installed: requirements.lock
+	@set -e; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 none; do \
+	  if [ $$python = none ]; then \
+	    echo "Andon needs Python 3.11 or newer and found none. Install it, or name one: make $(or $(MAKECMDGOALS),run) PYTHON=/path/to/python3" >&2; exit 1; \
+	  fi; \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	done; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python comes without the venv module. Install it (Debian, Ubuntu: apt-get install python3-venv), then run make again." >&2; exit 1; \
+	fi; \
+	echo "Installing into .venv with $$($$python --version) (once; a minute or two)"; \
+	$$python -m venv --clear .venv; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock; \
+	touch $@
+
+test: install
+	@$(PY) -m tests.browser
+	@$(PY) -m pytest --ds tests.settings -n auto --dist loadfile
+
+check: install
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@$(PY) -m mypy .
+	@.venv/bin/lint-imports
+	@.venv/bin/djade --check --target-version 5.2 $(TEMPLATES)
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	ANDON_HOME="$$home" ANDON_SECURE=1 ANDON_DEBUG=0 $(PY) manage.py check --deploy --fail-level WARNING
+
+bench: install
+	@$(PY) -m bench

@@ -1,0 +1,53 @@
+"""The ASGI application: intake beside Django, and a start that is refused where the fence would not hold."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+_django = get_asgi_application()
+
+from console.live import hub  # noqa: E402  Models exist only once Django is set up.
+from console.telemetry import set_up  # noqa: E402
+from monitoring.receive.app import IntakeApp  # noqa: E402
+from monitoring.tasks import send_soon  # noqa: E402
+from partners.checks import fence_faults  # noqa: E402
+
+intake = IntakeApp(after=send_soon)
+set_up()
+
+
+async def application(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[Any]],
+    send: Callable[[Any], Awaitable[None]],
+) -> None:
+    """Route one connection."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "http" and IntakeApp.serves(scope["path"]):
+        await intake(scope, receive, send)
+    else:
+        await _django(scope, receive, send)
+
+
+async def _lifespan(
+    receive: Callable[[], Awaitable[Any]],
+    send: Callable[[Any], Awaitable[None]],
+) -> None:
+    await receive()
+    faults = await asyncio.to_thread(fence_faults)
+    if faults:
+        await send({"type": "lifespan.startup.failed", "message": f"Andon does not start: {'; '.join(faults)}."})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await hub.close()
+    await send({"type": "lifespan.shutdown.complete"})

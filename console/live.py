@@ -1,0 +1,127 @@
+"""Live pages: one LISTEN connection for each process fans out to the open event streams of each tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+
+import orjson
+import psycopg
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+
+from console.access import viewer_in
+from monitoring.live import CHANNEL
+from partners.models import User
+
+_log = logging.getLogger(__name__)
+#: A comment line this often keeps proxies from closing a quiet stream.
+_HEARTBEAT_S = 15.0
+#: Topics are gathered this long, so that a page reloads its rows a few times a second at most.
+_GATHER_S = 0.2
+
+
+class Stream:
+    """What one open page has yet to hear."""
+
+    def __init__(self) -> None:
+        self.topics: set[str] = set()
+        self.woken = asyncio.Event()
+
+    def tell(self, topics: list[str]) -> None:
+        """Add topics and wake the stream."""
+        self.topics.update(topics)
+        self.woken.set()
+
+    async def next_topics(self) -> list[str]:
+        """Return the topics since the last call; empty after a quiet heartbeat."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.woken.wait(), _HEARTBEAT_S)
+            await asyncio.sleep(_GATHER_S)
+        self.woken.clear()
+        topics, self.topics = sorted(self.topics), set()
+        return topics
+
+
+class Hub:
+    """Hears every announcement once and tells the streams of its tenant. Reconnects when the database was away."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, set[Stream]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def subscribed(self, tenant_id: int) -> Iterator[Stream]:
+        """Give a stream that hears of one tenant."""
+        stream = Stream()
+        self._streams[tenant_id].add(stream)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._listen())
+        try:
+            yield stream
+        finally:
+            self._streams[tenant_id].discard(stream)
+
+    async def close(self) -> None:
+        """Stop listening; open streams end with their requests."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        parameters = connections["default"].get_connection_params()
+        wanted = {
+            name: parameters[name] for name in ("dbname", "user", "password", "host", "port") if parameters.get(name)
+        }
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(**wanted, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._tell_all()
+                    async for notice in connection.notifies():
+                        said = orjson.loads(notice.payload)
+                        for stream in tuple(self._streams.get(said["tenant"], ())):
+                            stream.tell(said["topics"])
+            except psycopg.Error as error:
+                _log.warning("live pages wait for the database: %s", error)
+                await asyncio.sleep(1)
+
+    def _tell_all(self) -> None:
+        # Whatever was announced while nobody listened is not known, so every page looks again.
+        for streams in self._streams.values():
+            for stream in tuple(streams):
+                stream.tell(["alerts", "board", "dead_letters", "runs"])
+
+
+hub = Hub()
+
+
+async def live(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """Stream a tenant's announcements: events named by topic, with the time; a `pulse` when nothing happens."""
+    tenant_id = await sync_to_async(_tenant_id)(request)
+    response = StreamingHttpResponse(_events(tenant_id), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _tenant_id(request: HttpRequest) -> int:
+    if not isinstance(request.user, User):
+        raise Http404("Sign in to follow a tenant.")
+    return viewer_in(request.user, request.GET.get("tenant", "")).tenant.pk
+
+
+async def _events(tenant_id: int) -> AsyncIterator[bytes]:
+    with hub.subscribed(tenant_id) as stream:
+        yield b"retry: 1000\n\n"
+        while True:
+            topics = await stream.next_topics()
+            data = orjson.dumps({"at": timezone.now().isoformat()}).decode()
+            for topic in topics or ["pulse"]:
+                yield f"event: {topic}\ndata: {data}\n\n".encode()

@@ -1,0 +1,1 @@
+"""One command per module; the file name is the command."""

@@ -1,0 +1,126 @@
+"""`manage.py up`: everything a console needs, started in order, watched, and stopped together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from console import children, databases, roles, static_files
+from console.embedded.home import StartError, held, home, prepare, secrets
+from console.embedded.postgres import Postgres
+from console.embedded.valkey import Valkey
+from console.supervisor import Stopped, Supervisor, require_free_port, stopped_by_signals
+from console.welcome import sign_ins, welcome
+
+
+class Command(BaseCommand):
+    """Starts database, broker, web, worker, beat and the demo, and stays until it is told to stop."""
+
+    help = __doc__ or ""
+    #: The checks run in `make check`; here they would cost a second of every start.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-demo", action="store_true", help="without the demo tenants and the reference plant")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="where the console listens (PORT, 8000)")
+
+    def handle(self, *_: Any, no_demo: bool, port: int, **__: Any) -> None:
+        """Runs until a signal; any other end is an error and exits with 1."""
+        folder = home(os.environ)
+        try:
+            with stopped_by_signals(), held(prepare(folder), f"http://127.0.0.1:{port}/") as after_a_kill:
+                require_free_port(port, patience_s=8.0 if after_a_kill else 0.0)
+                self._run(folder, port, demo=not no_demo)
+        except Stopped:
+            self._say("Andon has stopped.")
+        except StartError as error:
+            self.stderr.write(str(error))
+            sys.exit(1)
+
+    def _run(self, folder: Path, port: int, *, demo: bool) -> None:
+        supervisor = Supervisor(folder, children.environment(os.environ, folder, port))
+        steps: list[tuple[str, Callable[[], str]]] = [
+            ("database", lambda: _database(supervisor, folder)),
+            ("broker", lambda: _broker(supervisor, folder)),
+            ("schema", self._schema),
+            ("static files", _static),
+            *([("demo tenants", _demo)] if demo else []),
+            ("console", lambda: _console(supervisor, folder, port, demo=demo)),
+        ]
+        try:
+            for number, (name, act) in enumerate(steps, 1):
+                began = time.monotonic()
+                said = act()
+                supervisor.check()
+                self._say(f"[{number}/{len(steps)}] {name}: {said} ({time.monotonic() - began:.1f} s)")
+            self._say(welcome(f"http://127.0.0.1:{port}/", sign_ins(folder) if demo else []))
+            supervisor.watch()
+        finally:
+            supervisor.stop()
+
+    def _schema(self) -> str:
+        try:
+            executor = MigrationExecutor(connections["owner"])
+            pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+            if not pending:
+                return "up to date"
+            self._say(f"      schema: applying {pending} migrations")
+            call_command("migrate", database="owner", interactive=False, verbosity=0)
+        except OperationalError as error:
+            raise StartError(f"The schema could not be prepared: {' '.join(str(error).split())}") from error
+        finally:
+            connections["owner"].close()
+        return f"{pending} migrations applied"
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _database(supervisor: Supervisor, folder: Path) -> str:
+    if not databases.is_embedded(os.environ):
+        roles.ensure_external(databases.connections(os.environ))
+        return "DATABASE_URL answers"
+    server = Postgres(folder)
+    supervisor.adopt("database", server.start(), server.log, server.stop)
+    roles.ensure_embedded(server.admin(), secrets(folder))
+    return "started"
+
+
+def _broker(supervisor: Supervisor, folder: Path) -> str:
+    if os.environ.get("CELERY_BROKER_URL"):
+        return "CELERY_BROKER_URL is used"
+    server = Valkey(folder)
+    supervisor.adopt("broker", server.start(), server.log, server.stop)
+    return "started"
+
+
+def _static() -> str:
+    return "collected" if static_files.collect(Path(settings.STATIC_ROOT)) else "up to date"
+
+
+def _demo() -> str:
+    call_command("demo")
+    connections.close_all()
+    return "ready"
+
+
+def _console(supervisor: Supervisor, folder: Path, port: int, *, demo: bool) -> str:
+    supervisor.start(children.web(port))
+    supervisor.start(children.worker())
+    supervisor.start(children.beat(folder))
+    supervisor.wait_until_ready(port)
+    if demo:
+        supervisor.start(children.plant())
+    return "started"

@@ -1,0 +1,1 @@
+"""The reference plant: five plants' systems as real clients of the console."""

@@ -1,0 +1,1 @@
+"""The flows that manufacturers name, each as its own systems send it."""

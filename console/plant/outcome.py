@@ -1,0 +1,30 @@
+"""How a run goes: what a fault makes of it, in words that every flow can act out in its own dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an application says when a step fails."""
+
+    error_class: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`tries` counts those at the fragile step; the last one ends well unless the run dies or times out for good."""
+
+    tries: int = 1
+    dies: bool = False
+    times_out: bool = False
+    loses_root: bool = False
+    slowdown: float = 1.0
+    receipts: int = 1
+    #: Seconds until somebody redrives what died; None leaves it where it is.
+    repaired_after_s: float | None = None
+
+
+HEALTHY = Outcome()

@@ -1,0 +1,140 @@
+"""Starts the console's processes, watches them, and leaves none behind."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from console import processes, readiness
+from console.children import GRACE_S, Child
+from console.embedded.home import PROJECT, StartError
+
+_WATCH_EVERY_S = 0.2
+_READY_LIMIT_S = 120.0
+#: The children of the web server end after GRACE_S; what is left of anything then is killed.
+_STOP_LIMIT_S = GRACE_S + 2.0
+
+
+class Stopped(BaseException):
+    """SIGTERM, SIGHUP or Ctrl-C: raised wherever the main thread stands, so that every step can be left."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Supervisor:
+    """The processes of one console. Servers that the others need are adopted; children are started here."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self._logs = home / "logs"
+        self._environment = dict(environment)
+        self._children: list[_Running] = []
+        self._servers: list[tuple[_Running, Callable[[], None]]] = []
+
+    def adopt(self, name: str, process: subprocess.Popen[bytes], log: Path, stop: Callable[[], None]) -> None:
+        """Watches a server that runs already; `stop` is called after all children have ended, last adopted first."""
+        self._servers.append((_Running(name, process, log), stop))
+
+    def start(self, child: Child) -> None:
+        """Starts a child with its output in logs/<name>.log."""
+        log = self._logs / f"{child.name}.log"
+        process = processes.start(child.argv, log=log, cwd=PROJECT, env=self._environment)
+        self._children.append(_Running(child.name, process, log))
+
+    def wait_until_ready(self, port: int) -> None:
+        """Returns when the console answers /readyz with 200; raises StartError when a process dies or time is up."""
+        deadline = time.monotonic() + _READY_LIMIT_S
+        while (status := readiness.status(port)) != 200:
+            self.check()
+            if time.monotonic() > deadline:
+                answer = "not at all" if status is None else f"with {status}"
+                raise StartError(
+                    f"The console answers /readyz {answer} after {_READY_LIMIT_S:.0f} s. Its logs: {self._logs}"
+                )
+            time.sleep(0.05)
+
+    def watch(self) -> None:
+        """Stays until a process ends by itself, which raises StartError, or a signal raises Stopped."""
+        while True:
+            self.check()
+            time.sleep(_WATCH_EVERY_S)
+
+    def check(self) -> None:
+        """Raises StartError that names a process which has ended, its exit code, its log and its last words."""
+        for running in (*self._children, *(server for server, _ in self._servers)):
+            code = running.process.poll()
+            if code is not None:
+                lines = "".join(f"\n    {line}" for line in processes.last_lines(running.log))
+                raise StartError(f"{running.name} ended with {_exit(code)}; all stopped. Its log: {running.log}{lines}")
+
+    def stop(self) -> None:
+        """Stops the children together, then the servers. Signals that arrive meanwhile change nothing."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        for running in self._children:
+            processes.ask(running.process)
+        deadline = time.monotonic() + _STOP_LIMIT_S
+        for running in self._children:
+            processes.finish(running.process, deadline=deadline)
+        for _, stop in reversed(self._servers):
+            stop()
+        self._children.clear()
+        self._servers.clear()
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Turns SIGTERM, SIGHUP and Ctrl-C into Stopped while the block runs."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def require_free_port(port: int, *, patience_s: float = 0.0) -> None:
+    """Raises StartError where the console could not listen on the port, after `patience_s` at the latest."""
+    deadline = time.monotonic() + patience_s
+    while (reason := _refusal(port)) is not None:
+        if time.monotonic() >= deadline:
+            raise StartError(reason)
+        time.sleep(0.1)
+
+
+def _refusal(port: int) -> str | None:
+    if not 0 < port < 65536:
+        return f"PORT={port} is no port: they go from 1 to 65535."
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                other = port % 65535 + 1
+                return f"Port {port} is taken by another program. Choose another, e.g. `make run PORT={other}`."
+            return f"Port {port} can't be used ({error.strerror}). Choose another, e.g. `make run PORT=8000`."
+    return None
+
+
+def _exit(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -1,0 +1,131 @@
+"""Alerting: findings become alerts or add to the one that is open. A step of the main line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from monitoring.alert.resolving import resolve_settled
+from monitoring.catalogue import process_facts
+from monitoring.desk import Desk
+from monitoring.detect.step import Detected
+from monitoring.findings import Finding, Kind
+from monitoring.models.delivery import TimerKind
+from monitoring.timers import timers_set
+
+#: Kinds that end by themselves once nothing more of it was seen for this long (event time).
+QUIET_AFTER = {
+    Kind.RETRY_STORM: timedelta(minutes=15),
+    Kind.SLA_BREACH: timedelta(hours=6),
+}
+_MOST_EVIDENCE = 50
+
+_UPSERT = """
+INSERT INTO monitoring_alert AS known
+    (tenant_id, kind, severity, status, title, fingerprint, workflow_id, process_id, site_id, sla_id, count,
+     first_seen_at, last_seen_at, raised_at, resolution, reason, figures, impact_score, impact_priority, impact_parts,
+     evidence, keys, next_step)
+VALUES (%(tenant_id)s, %(kind)s, %(severity)s, 'firing', %(title)s, %(fingerprint)s, %(workflow_id)s, %(process_id)s,
+        (SELECT site_id FROM monitoring_process WHERE tenant_id = %(tenant_id)s AND id = %(process_id)s), %(sla_id)s,
+        %(count)s, %(at)s, %(at)s, %(now)s, '', %(reason)s, %(figures)s, %(score)s, %(priority)s, %(parts)s,
+        %(evidence)s, %(keys)s, %(next_step)s)
+ON CONFLICT (tenant_id, fingerprint) WHERE status <> 'resolved' DO UPDATE SET
+    count = known.count + excluded.count,
+    first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+    severity = CASE WHEN array_position(ARRAY['critical','high','medium','low'], excluded.severity::text)
+                       < array_position(ARRAY['critical','high','medium','low'], known.severity::text)
+                    THEN excluded.severity ELSE known.severity END,
+    title = excluded.title, reason = excluded.reason, figures = excluded.figures, next_step = excluded.next_step,
+    impact_score = excluded.impact_score, impact_priority = excluded.impact_priority,
+    impact_parts = excluded.impact_parts,
+    evidence = (SELECT coalesce(jsonb_agg(item), '[]') FROM (
+        SELECT item FROM jsonb_array_elements(excluded.evidence || known.evidence) WITH ORDINALITY AS each(item, place)
+        GROUP BY item ORDER BY min(place) LIMIT %(most)s) AS newest),
+    keys = (SELECT coalesce(jsonb_agg(item), '[]') FROM (
+        SELECT item FROM jsonb_array_elements(excluded.keys || known.keys) WITH ORDINALITY AS each(item, place)
+        GROUP BY item ORDER BY min(place) LIMIT %(most)s) AS newest)
+RETURNING id, xmax = 0, severity, first_seen_at, last_seen_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """An alert that this request raised or added to."""
+
+    id: int
+    kind: str
+    severity: str
+    raised: bool
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """What people are to be told."""
+
+    changes: tuple[AlertChange, ...] = ()
+    resolved: tuple[int, ...] = ()
+    runs: int = 0
+    events: int = 0
+    dead_letters: bool = False
+
+
+def alert(detected: Detected, desk: Desk) -> Alerted:
+    """Raise or extend one alert for each finding, and resolve alerts whose last dead letter was settled."""
+    changes = tuple(_raise(finding, desk) for finding in sorted(detected.findings, key=lambda found: found.fingerprint))
+    for fingerprint, ids in detected.members:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE monitoring_deadletter SET fingerprint = %s "
+                "WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)",
+                [fingerprint, list(ids)],
+            )
+    resolved = resolve_settled(detected.settled, desk.tenant_id, desk.now)
+    touched = bool(detected.members or detected.settled)
+    return Alerted(changes, resolved, detected.runs, detected.events, touched)
+
+
+def _raise(finding: Finding, desk: Desk) -> AlertChange:
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT, _parameters(finding, desk))
+        identifier, raised, severity, _, last_seen_at = cursor.fetchone()
+        if raised:
+            cursor.execute(
+                "INSERT INTO monitoring_alertevent (tenant_id, alert_id, at, action, actor, actor_name, note) "
+                "VALUES (%s, %s, %s, 'raised', 'system:detector', %s, %s)",
+                [desk.tenant_id, identifier, desk.now, f"{finding.kind.value} detector", finding.reason],
+            )
+    if finding.kind in QUIET_AFTER:
+        timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, last_seen_at + QUIET_AFTER[finding.kind])])
+    return AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at)
+
+
+def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
+    return {
+        "tenant_id": desk.tenant_id,
+        "kind": finding.kind.value,
+        "severity": finding.severity.value,
+        "title": finding.title[:300],
+        "fingerprint": finding.fingerprint[:200],
+        "workflow_id": finding.workflow_id,
+        "process_id": finding.process_id,
+        # Whatever went wrong, the person who meets it asks what was promised.
+        "sla_id": finding.sla_id or process_facts(desk.catalogue, finding.process_id).sla_id,
+        "count": finding.count,
+        "at": finding.occurred_at,
+        "now": desk.now,
+        "reason": finding.reason,
+        "figures": json.dumps(dict(finding.figures)),
+        "score": finding.impact.score,
+        "priority": finding.impact.priority,
+        "parts": json.dumps([asdict(part) for part in finding.impact.parts]),
+        "evidence": json.dumps([asdict(item) for item in finding.evidence[:_MOST_EVIDENCE]]),
+        "keys": json.dumps([{"type": key.type, "value": key.value} for key in finding.keys[:_MOST_EVIDENCE]]),
+        "next_step": json.dumps(asdict(finding.next_step)),
+        "most": _MOST_EVIDENCE,
+    }

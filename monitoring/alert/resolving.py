@@ -1,0 +1,48 @@
+"""Ends alerts: by a person, because their dead letters are settled, or because nothing more was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connection
+
+_RESOLVE = """
+UPDATE monitoring_alert SET status = 'resolved', resolved_at = %s, resolution = %s
+WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND id = ANY(%s) RETURNING id
+"""
+_ALL_SETTLED = """
+SELECT id FROM monitoring_alert AS alert
+WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND fingerprint = ANY(%s)
+  AND kind = 'dead_letter' AND NOT EXISTS (
+    SELECT 1 FROM monitoring_deadletter AS dead
+    WHERE dead.tenant_id = alert.tenant_id AND dead.fingerprint = alert.fingerprint AND dead.state = 'open')
+"""
+
+
+def resolve_settled(fingerprints: Iterable[str], tenant_id: int, now: datetime) -> tuple[int, ...]:
+    """Resolve the dead-letter alerts among these that have no open member left; return their ids."""
+    wanted = sorted(fingerprints)
+    if not wanted:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(_ALL_SETTLED, [wanted])
+        ids = [identifier for (identifier,) in cursor.fetchall()]
+    return resolve_alerts(ids, tenant_id, now, "Every dead letter of it was redriven, discarded or accepted.")
+
+
+def resolve_alerts(
+    ids: Iterable[int], tenant_id: int, resolved_at: datetime, resolution: str, *, actor: tuple[str, str] | None = None
+) -> tuple[int, ...]:
+    """Resolve those that are not yet; each leaves a line of history. `actor` is (actor, name), else the system."""
+    who, name = actor or ("system:detector", "Andon")
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVE, [resolved_at, resolution, list(ids)])
+        done = tuple(identifier for (identifier,) in cursor.fetchall())
+        for identifier in done:
+            cursor.execute(
+                "INSERT INTO monitoring_alertevent (tenant_id, alert_id, at, action, actor, actor_name, note) "
+                "VALUES (%s, %s, now(), 'resolved', %s, %s, %s)",
+                [tenant_id, identifier, who, name, resolution],
+            )
+    return done

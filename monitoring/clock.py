@@ -1,0 +1,87 @@
+"""What happens when something falls due: a run passes its promise, an alert has gone quiet, a notification waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from monitoring.alert.raising import QUIET_AFTER, alert
+from monitoring.alert.resolving import resolve_alerts
+from monitoring.catalogue import catalogue, process_facts
+from monitoring.desk import Desk
+from monitoring.detect.step import detect
+from monitoring.facts import BusinessKey as Key
+from monitoring.findings import Kind, SlaWindow, WorkflowFacts
+from monitoring.live import announce
+from monitoring.models import Alert, BusinessKey, Run
+from monitoring.models.alerts import AlertStatus
+from monitoring.models.delivery import TimerKind
+from monitoring.models.telemetry import SlaState
+from monitoring.notify.delivery import deliver
+from monitoring.notify.outbox import notifications_write, notify
+from monitoring.project import Projected
+from monitoring.project.windows import sla_kind
+from monitoring.timers import Due, timers_clear, timers_set
+from partners.scope import tenant_scope
+
+ACTOR = "system:clock"
+
+
+def due_handle(due: Due, now: datetime) -> None:
+    """Deal with one claimed timer in its tenant's scope."""
+    _HANDLERS[due.kind](due, now)
+
+
+def _run_sla(due: Due, now: datetime) -> None:
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        timers_clear(due.tenant_id, TimerKind.RUN_SLA, [due.ref])
+        # Claimed by its state: a run whose root arrived meanwhile is left alone.
+        claimed = Run.objects.filter(pk=due.ref, sla_state=SlaState.RUNNING, root_seen=False, sla_due_at__lte=now)
+        if not claimed.update(sla_state=SlaState.BREACHED):
+            return
+        run = Run.objects.select_related("workflow").get(pk=due.ref)
+        desk = Desk(due.tenant_id, 0, catalogue(), now)
+        keys = BusinessKey.objects.filter(run=run).values_list("key_type", "value")[:20]
+        assert run.sla_due_at is not None
+        window = SlaWindow(
+            workflow=WorkflowFacts(run.workflow_id, run.workflow.name, run.workflow.source_system),
+            process=process_facts(desk.catalogue, run.process_id),
+            run_id=run.pk,
+            sla_kind=sla_kind(desk, run.process_id, run.sla_id),
+            started_at=run.started_at,
+            ended_at=None,
+            due_at=run.sla_due_at,
+            keys=tuple(Key(*key) for key in keys),
+            now=now,
+        )
+        notify(alert(detect(Projected(promises=(window,), runs=1), desk), desk), desk)
+
+
+def _alert_quiet(due: Due, now: datetime) -> None:
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [due.ref])
+        row = Alert.objects.filter(pk=due.ref).exclude(status=AlertStatus.RESOLVED).first()
+        if row is None:
+            return
+        quiet = QUIET_AFTER[Kind(row.kind)]
+        over_at = row.last_seen_at + quiet
+        if over_at > now:
+            timers_set(due.tenant_id, TimerKind.ALERT_QUIET, [(row.pk, over_at)])
+            return
+        minutes = int(quiet.total_seconds() // 60)
+        resolved = resolve_alerts(
+            [row.pk], due.tenant_id, over_at, f"Nothing more of it was seen for {minutes} minutes."
+        )
+        notifications_write(resolved, "resolved", now)
+        announce(due.tenant_id, ["alerts", "board"])
+
+
+def _notification(due: Due, now: datetime) -> None:
+    deliver(due.tenant_id, due.ref, now)
+
+
+_HANDLERS: dict[TimerKind, Callable[[Due, datetime], None]] = {
+    TimerKind.RUN_SLA: _run_sla,
+    TimerKind.ALERT_QUIET: _alert_quiet,
+    TimerKind.NOTIFICATION: _notification,
+}

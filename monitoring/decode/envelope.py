@@ -1,0 +1,71 @@
+"""Cuts an OTLP protobuf body at its resource and scope groups without reading the items inside.
+
+All three signals share these field numbers, so one reader serves them; nothing is copied but resource and scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitoring.records import MalformedPayload
+
+_FIRST = 1 << 3 | 2
+_SECOND = 2 << 3 | 2
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The items of one scope: where each begins and ends in the body, and the messages that they share."""
+
+    resource: bytes
+    scope: bytes
+    items: tuple[tuple[int, int], ...]
+
+
+def groups(body: bytes) -> Iterator[Group]:
+    """The body's scope groups in their order; raises MalformedPayload where the frame itself is broken."""
+    for start, end in _submessages(body, 0, len(body)).get(_FIRST, ()):
+        envelope = _submessages(body, start, end)
+        resource = _joined(body, envelope.get(_FIRST, []))
+        for scope_start, scope_end in envelope.get(_SECOND, ()):
+            inner = _submessages(body, scope_start, scope_end)
+            yield Group(resource, _joined(body, inner.get(_FIRST, [])), tuple(inner.get(_SECOND, ())))
+
+
+def _joined(body: bytes, places: list[tuple[int, int]]) -> bytes:
+    # Protobuf merges a message that is sent twice, and merging is what parsing the joined bytes does.
+    return b"".join(body[start:end] for start, end in places)
+
+
+def _submessages(body: bytes, pos: int, end: int) -> dict[int, list[tuple[int, int]]]:
+    """Where the length-delimited fields one and two of the message in body[pos:end] stand."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    while pos < end:
+        tag, pos = _varint(body, pos, end)
+        wire = tag & 7
+        if wire == 2:
+            size, pos = _varint(body, pos, end)
+            if tag in (_FIRST, _SECOND):
+                found.setdefault(tag, []).append((pos, pos + size))
+            pos += size
+        elif wire == 0:
+            pos = _varint(body, pos, end)[1]
+        elif wire in (1, 5):
+            pos += 8 if wire == 1 else 4
+        else:
+            raise MalformedPayload(f"The protobuf body has a field of wire type {wire} at byte {pos}; send OTLP 1.x.")
+    if pos > end:
+        raise MalformedPayload(f"The protobuf body breaks off: a field reaches to byte {pos}, past {end}.")
+    return found
+
+
+def _varint(body: bytes, pos: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    for place in range(pos, min(end, pos + 10)):
+        byte = body[place]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place + 1
+        shift += 7
+    raise MalformedPayload(f"The protobuf body has a number without an end at byte {pos}; send the body whole.")

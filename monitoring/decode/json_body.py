@@ -1,0 +1,61 @@
+"""Reads a JSON body within limits: counts first, parses then, and rescues what strict parsers refuse whole."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import orjson
+
+from monitoring.records import MalformedPayload, PayloadTooLarge
+
+from .limits import Limits, refusal
+
+_CHUNK = 1 << 18
+_STRUCTURE = b",{["
+# An escaped surrogate pair and an escaped backslash are fine and only stepped over; a lone half is the third choice.
+_ESCAPES = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+#: Python refuses to read integers of more than 4,300 digits; none of more than this many means anything here.
+_LONGEST_INTEGER = 40
+
+
+def load(body: bytes, limits: Limits) -> object:
+    """The JSON value in the body. Raises PayloadTooLarge before parsing what expands too far, else MalformedPayload.
+
+    Of a key that stands twice the last value counts. NaN, Infinity and numbers beyond a double are read as floats,
+    lone surrogates as U+FFFD, so that one such value does not cost the sender the whole body.
+    """
+    if sum(map(body.count, _STRUCTURE)) > limits.json_values and _values_of(body) > limits.json_values:
+        raise PayloadTooLarge(refusal("JSON values", limits.json_values))
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as fault:
+        reason = str(fault)
+    try:
+        text = _ESCAPES.sub(lambda match: r"\ufffd" if match[1] else match[0], body.decode("utf-8-sig"))
+        return json.loads(text, parse_int=_integer)
+    except UnicodeDecodeError as fault:
+        raise MalformedPayload(f"The body is not UTF-8 at byte {fault.start}; JSON is sent as UTF-8.") from None
+    except (ValueError, RecursionError):
+        raise MalformedPayload(f"The body is not JSON: {reason}.") from None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def _values_of(body: bytes) -> int:
+    """How many commas, objects and arrays stand outside of strings, read in pieces to stay small."""
+    count, inside, start = 0, False, 0
+    while start < len(body):
+        stop = start + _CHUNK
+        while body[stop - 1 : stop] == b"\\":
+            stop += 1
+        piece = body[start:stop].replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = piece.split(b'"')
+        count += sum(part.count(sign) for part in parts[inside::2] for sign in (b",", b"{", b"["))
+        inside ^= len(parts) % 2 == 0
+        start = stop
+    return count

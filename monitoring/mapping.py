@@ -1,0 +1,198 @@
+"""From decoded records to facts: each trace and event named, tied to its process, with its keys and attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from monitoring.expressions import ExpressionError, compiled
+from monitoring.facts import BusinessKey, EventFact, Identity, Mapped, MappingVerdict, Rank, RunFact
+from monitoring.records import Decoded, EventRecord, SpanRecord, StatusCode
+from monitoring.rules import Catalogue, KeyRule
+from monitoring.sources.cloudevents import chain, entity_event
+from monitoring.sources.entry import entry_span
+from monitoring.sources.failures import failure_of
+from monitoring.sources.keys import MAX_KEYS, keys_of
+from monitoring.sources.registry import read_event, read_trace
+from monitoring.sources.values import instant
+from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, settled, span_context
+
+__all__ = ["VerdictCache", "map_decoded"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNNAMED = Identity("otel", "unknown service/unnamed", "unknown service: unnamed", rank=Rank.GUESS)
+
+
+def map_decoded(decoded: Decoded, catalogue: Catalogue, now: datetime, cache: VerdictCache) -> Mapped:
+    """What one payload means to one tenant. Pure: the same records, catalogue and `now` give the same facts.
+
+    `now` is the time of receipt; it stands in where a span carries no time at all.
+    """
+    book = cache.book(catalogue)
+    return Mapped(
+        runs=tuple(_run(trace_id, spans, catalogue, book, now) for trace_id, spans in _by_trace(decoded.spans)),
+        events=tuple(_event(index, record, catalogue, book) for index, record in enumerate(decoded.events)),
+        logs=decoded.logs,
+        metrics=decoded.metrics,
+        rejections=decoded.rejections,
+    )
+
+
+def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRecord]]]:
+    traces: dict[bytes, list[SpanRecord]] = {}
+    for span in spans:
+        trace = traces.get(span.trace_id)
+        if trace is None:
+            traces[span.trace_id] = [span]
+        else:
+            trace.append(span)
+    return iter(traces.items())
+
+
+def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
+    reading = read_trace(spans)
+    entry, rank = entry_span(spans)
+    identity = reading.identity or _UNNAMED
+    verdict = settled(book.for_span(entry), identity, reading.site, catalogue)
+    failed = [span for span in spans if span.status is StatusCode.ERROR]
+    root_seen = rank is Rank.ROOT
+    started_at, ended_at = _ends(spans, now)
+    return RunFact(
+        trace_id=trace_id,
+        identity=identity,
+        verdict=verdict,
+        started_at=started_at,
+        ended_at=ended_at,
+        root_seen=root_seen,
+        root_failed=root_seen and entry.status is StatusCode.ERROR,
+        span_count=len(spans),
+        error_count=len(failed),
+        root_name=entry.name if root_seen else "",
+        keys=_span_keys(reading.keys, _key_rules(verdict, catalogue), entry, spans),
+        attempts=reading.attempts,
+        error_class=_first_error(failed),
+        due_at=reading.due_at or _due_at(verdict, catalogue, [span.attributes for span in spans]),
+        value=reading.value,
+        services=_services(spans),
+    )
+
+
+def _ends(spans: Sequence[SpanRecord], now: datetime) -> tuple[datetime, datetime]:
+    starts = [span.start_ns for span in spans if span.start_ns > 0]
+    first = min(starts, default=0)
+    last = max(max(span.end_ns, span.start_ns) for span in spans)
+    if last <= 0:
+        return now, now
+    ended_at = _EPOCH + timedelta(microseconds=last // 1_000)
+    return (_EPOCH + timedelta(microseconds=first // 1_000) if first else ended_at), ended_at
+
+
+def _first_error(failed: Sequence[SpanRecord]) -> str:
+    """The class of the failure that came first, since later ones mostly follow from it."""
+    for span in sorted(failed, key=lambda span: (span.end_ns or span.start_ns, span.span_id)):
+        found = failure_of(span).error_class
+        if found:
+            return found
+    return ""
+
+
+def _services(spans: Sequence[SpanRecord]) -> tuple[str, ...]:
+    names = {span.resource.get("service.name") for span in spans}
+    return tuple(sorted(name for name in names if isinstance(name, str) and name))
+
+
+def _key_rules(verdict: MappingVerdict, catalogue: Catalogue) -> tuple[KeyRule, ...]:
+    if verdict.rule_id is None:
+        return ()
+    return next((rule.keys for rule in catalogue.rules if rule.id == verdict.rule_id), ())
+
+
+def _span_keys(
+    known: tuple[BusinessKey, ...], rules: tuple[KeyRule, ...], entry: SpanRecord, spans: Sequence[SpanRecord]
+) -> tuple[BusinessKey, ...]:
+    """The dialects' keys and the rule's: an attribute's name is looked up on every span, CEL on the entry span."""
+    if not rules:
+        return known
+    found = dict.fromkeys(known)
+    context: Context | None = None
+    for rule in rules:
+        for span in spans:
+            if rule.expression in span.attributes:
+                found.update(dict.fromkeys(keys_of(rule.type, span.attributes[rule.expression])))
+        if _is_expression(rule.expression):
+            context = context or span_context(entry)
+            found.update(dict.fromkeys(_evaluated(rule, context)))
+    return tuple(found)[:MAX_KEYS]
+
+
+def _is_expression(expression: str) -> bool:
+    """A key rule is CEL where it names a root (`span[...]`, `event.data...`); anything else is an attribute's name."""
+    return any(root in expression for root in ("span", "event", "resource")) and any(c in expression for c in ".[(")
+
+
+def _evaluated(rule: KeyRule, context: Context) -> Iterator[BusinessKey]:
+    try:
+        value = compiled(rule.expression).value(context)
+    except ExpressionError:
+        return iter(())  # Rules are checked when they are saved; one that slipped through names no key.
+    if isinstance(value, str | int | float | list) and not isinstance(value, bool):
+        return keys_of(rule.type, value)
+    return iter(())
+
+
+def _due_at(verdict: MappingVerdict, catalogue: Catalogue, said: Sequence[Mapping[str, object]]) -> datetime | None:
+    """The due time that a promise of the process reads from the automation itself."""
+    if verdict.process_id is None:
+        return None
+    for sla in catalogue.slas.get(verdict.process_id, ()):
+        if not sla.due_attribute:
+            continue
+        for attributes in said:
+            stated = attributes.get(sla.due_attribute)
+            if isinstance(stated, str | int | float) and (due_at := instant(stated)) is not None:
+                return due_at
+    return None
+
+
+def _event(index: int, record: EventRecord, catalogue: Catalogue, book: RuleBook) -> EventFact:
+    reading = read_event(record)
+    identity = reading.identity or _UNNAMED
+    verdict = settled(book.for_event(record), identity, reading.site, catalogue)
+    linked = chain(record)
+    data = record.data if isinstance(record.data, dict) else {}
+    return EventFact(
+        index=index,
+        record=record,
+        entity_event=entity_event(record.type),
+        identity=identity,
+        verdict=verdict,
+        keys=_event_keys(reading.keys, _key_rules(verdict, catalogue), record),
+        attempts=reading.attempts,
+        trace_id=linked.trace_id,
+        correlation_id=linked.correlation_id,
+        causation_id=linked.causation_id,
+        sequence=linked.sequence,
+        process_instance=linked.process_instance,
+        step=linked.step,
+        due_at=reading.due_at or _due_at(verdict, catalogue, [data, record.extensions]),
+        value=reading.value,
+    )
+
+
+def _event_keys(
+    known: tuple[BusinessKey, ...], rules: tuple[KeyRule, ...], record: EventRecord
+) -> tuple[BusinessKey, ...]:
+    """The dialects' keys and the rule's: a name is looked up in the data and the extensions, CEL sees the event."""
+    if not rules:
+        return known
+    found = dict.fromkeys(known)
+    context: Context | None = None
+    data = record.data if isinstance(record.data, dict) else {}
+    for rule in rules:
+        for place in (data, record.extensions):
+            if rule.expression in place:
+                found.update(dict.fromkeys(keys_of(rule.type, place[rule.expression])))
+        if _is_expression(rule.expression):
+            context = context or event_context(record)
+            found.update(dict.fromkeys(_evaluated(rule, context)))
+    return tuple(found)[:MAX_KEYS]

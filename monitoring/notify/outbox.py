@@ -1,0 +1,95 @@
+"""Notifying: a notification is a row first, written with the alert; sending comes after the commit.
+
+`intended`, `delivered`, `failed` and `suppressed` are different states, and each carries its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from monitoring.alert.raising import AlertChange, Alerted
+from monitoring.desk import Desk
+from monitoring.findings import Severity
+from monitoring.live import announce
+from monitoring.models import Alert, Channel, Notification
+from monitoring.models.delivery import NotificationState, TimerKind
+from monitoring.timers import timers_set
+
+_LOUDEST_FIRST = [severity.value for severity in Severity]
+#: What happened longer ago than this when it arrived is history: it is shown, and nobody is woken.
+HISTORY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a channel is to carry an alert, and why not."""
+
+    state: NotificationState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The end of the main line: what was written to the outbox."""
+
+    intended: tuple[int, ...] = ()
+    changes: tuple[AlertChange, ...] = ()
+
+
+def notify(alerted: Alerted, desk: Desk) -> Notified:
+    """Write the outbox rows of newly raised and resolved alerts, and announce what open pages should reload."""
+    intended = [
+        *notifications_write([change.id for change in alerted.changes if change.raised], "raised", desk.now),
+        *notifications_write(alerted.resolved, "resolved", desk.now),
+    ]
+    topics = ["board"] if alerted.runs or alerted.events else []
+    topics += ["runs"] if alerted.runs else []
+    topics += ["alerts"] if alerted.changes or alerted.resolved else []
+    topics += ["dead_letters"] if alerted.dead_letters else []
+    announce(desk.tenant_id, topics)
+    return Notified(tuple(intended), alerted.changes)
+
+
+def notifications_write(alert_ids: Iterable[int], event: str, now: datetime) -> list[int]:
+    """Write one outbox row for each alert and channel; return those that are to be sent."""
+    ids = list(alert_ids)
+    if not ids:
+        return []
+    channels = list(Channel.objects.filter(enabled=True))
+    intended = []
+    for alert in Alert.objects.filter(pk__in=ids) if channels else ():
+        for channel in channels:
+            verdict = judge(channel, alert, event, now)
+            row, made = Notification.objects.get_or_create(
+                alert=alert,
+                channel=channel,
+                event=event,
+                defaults={
+                    "tenant_id": alert.tenant_id,
+                    "message_id": f"msg_{uuid4().hex}",
+                    "state": verdict.state,
+                    "reason": verdict.reason,
+                    "next_try_at": now,
+                    "created_at": now,
+                },
+            )
+            if made and verdict.state is NotificationState.INTENDED:
+                timers_set(alert.tenant_id, TimerKind.NOTIFICATION, [(row.pk, now)])
+                intended.append(row.pk)
+    return intended
+
+
+def judge(channel: Channel, alert: Alert, event: str, now: datetime) -> Verdict:
+    """Decide whether a channel carries an alert. Pure."""
+    if _LOUDEST_FIRST.index(alert.severity) > _LOUDEST_FIRST.index(channel.min_severity):
+        return Verdict(NotificationState.SUPPRESSED, f"{alert.severity} is below the channel's {channel.min_severity}")
+    if channel.kinds and alert.kind not in channel.kinds:
+        return Verdict(NotificationState.SUPPRESSED, f"the channel does not carry {alert.kind}")
+    if now - alert.last_seen_at > HISTORY and event == "raised":
+        return Verdict(NotificationState.SUPPRESSED, "it had happened more than an hour before it arrived")
+    if event == "resolved" and now - alert.raised_at < timedelta(seconds=1):
+        return Verdict(NotificationState.SUPPRESSED, "it was over before anyone was told")
+    return Verdict(NotificationState.INTENDED)

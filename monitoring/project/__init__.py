@@ -1,0 +1,62 @@
+"""Projecting: facts become rows, and the figures that the detectors may use are read back. A step of the main line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from monitoring.desk import Desk
+from monitoring.facts import Mapped
+from monitoring.findings import AttemptWindow, DeadLetterWindow, SlaWindow, UnmappedWindow
+from monitoring.project.attempts import placed_attempts, write_attempts
+from monitoring.project.dead_letters import settle_dead_letters, write_dead_letters
+from monitoring.project.events import write_events
+from monitoring.project.keys import write_keys
+from monitoring.project.logs import write_trace_logs
+from monitoring.project.rollups import write_rollups
+from monitoring.project.runs import write_runs
+from monitoring.project.timers import set_run_timers
+from monitoring.project.windows import WindowReader
+from monitoring.project.workflows import ensure_workflows
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """What the rows say now, cut into the windows that detectors look at."""
+
+    dead_letters: tuple[DeadLetterWindow, ...] = ()
+    attempts: tuple[AttemptWindow, ...] = ()
+    promises: tuple[SlaWindow, ...] = ()
+    unmapped: tuple[UnmappedWindow, ...] = ()
+    #: Fingerprints of alerts some of whose dead letters were settled.
+    settled: frozenset[str] = frozenset()
+    runs: int = 0
+    events: int = 0
+
+    @property
+    def windows(self) -> tuple[DeadLetterWindow | AttemptWindow | SlaWindow | UnmappedWindow, ...]:
+        return (*self.dead_letters, *self.attempts, *self.promises, *self.unmapped)
+
+
+def project(mapped: Mapped, desk: Desk) -> Projected:
+    """Write what the facts say and return what there is to look at. Writes in one order, so that no two requests lock
+    each other out."""
+    workflows = ensure_workflows((*mapped.runs, *mapped.events), desk)
+    runs = write_runs(mapped.runs, workflows, desk)
+    events = write_events(mapped.events, workflows, desk)
+    write_keys(runs, events, desk)
+    write_trace_logs(mapped.logs, desk)
+    attempts = write_attempts(placed_attempts(runs, events), desk)
+    settled = settle_dead_letters(attempts)
+    fresh = write_dead_letters(attempts, desk)
+    write_rollups(runs, events, attempts, [dead.placed for dead in fresh], desk)
+    set_run_timers(runs, desk)
+    reader = WindowReader(workflows, desk)
+    return Projected(
+        dead_letters=reader.dead_letters(fresh),
+        attempts=reader.attempts(attempts),
+        promises=reader.promises(runs),
+        unmapped=reader.unmapped(runs, events, workflows),
+        settled=settled,
+        runs=len(runs),
+        events=len(events),
+    )

@@ -1,0 +1,64 @@
+"""Writes business events. An event that is sent again, by whatever request, is known by its source and id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitoring.desk import Desk
+from monitoring.facts import EventFact
+from monitoring.project.rows import insert_rows
+from monitoring.project.workflows import Workflows
+
+_COLUMNS = [
+    ("tenant_id", "int"), ("source", "text"), ("event_id", "text"), ("type", "text"), ("entity_event", "text"),
+    ("subject", "text"), ("time", "timestamptz"), ("received_at", "timestamptz"), ("workflow_id", "bigint"),
+    ("process_id", "bigint"), ("site_id", "bigint"), ("mapping_rule_id", "bigint"), ("mapping_reason", "text"),
+    ("trace_id", "bytea"), ("correlation_id", "text"), ("causation_id", "text"), ("sequence", "text"),
+    ("process_instance", "text"), ("step", "text"), ("intake_id", "bigint"), ("intake_index", "int"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedEvent:
+    """An event that was not known before this request."""
+
+    fact: EventFact
+    id: int
+    workflow_id: int
+
+
+def write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedEvent, ...]:
+    """Insert the events that are new and return only those."""
+    by_identity = {(fact.record.source[:300], fact.record.id[:300]): fact for fact in facts}
+    rows = [
+        (
+            desk.tenant_id,
+            source,
+            event_id,
+            fact.record.type[:200],
+            fact.entity_event[:80],
+            fact.record.subject[:300],
+            fact.record.time,
+            desk.now,
+            workflows.of(fact.identity).id,
+            fact.verdict.process_id,
+            fact.verdict.site_id,
+            fact.verdict.rule_id,
+            fact.verdict.reason,
+            fact.trace_id,
+            fact.correlation_id[:300],
+            fact.causation_id[:300],
+            fact.sequence[:80],
+            fact.process_instance[:200],
+            fact.step[:200],
+            desk.intake_id,
+            fact.index,
+        )
+        for (source, event_id), fact in sorted(by_identity.items(), key=lambda item: item[0])
+    ]
+    tail = "ON CONFLICT (tenant_id, source, event_id) DO NOTHING RETURNING source, event_id, id, workflow_id"
+    return tuple(
+        ProjectedEvent(by_identity[source, event_id], identifier, workflow_id)
+        for source, event_id, identifier, workflow_id in insert_rows("monitoring_event", _COLUMNS, rows, tail)
+    )

@@ -1,0 +1,27 @@
+"""How a run stands against its process's promise. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitoring.detect.sla import due_at
+from monitoring.project.runs_merged import RunRow
+from monitoring.rules import SlaRule
+
+
+def with_promise(row: RunRow, rules: Sequence[SlaRule]) -> RunRow:
+    """Return the row measured against the promise that falls due first; without a promise it says so."""
+    dues = [(due, rule.id) for rule in rules if (due := due_at(rule, row.started_at, row.stated_due_at)) is not None]
+    if not dues:
+        return replace(row, sla_id=None, sla_due_at=None, sla_state="none")
+    due, sla_id = min(dues)
+    return replace(row, sla_id=sla_id, sla_due_at=due, sla_state=_state(row, due))
+
+
+def _state(row: RunRow, due: datetime) -> str:
+    # A running run is breached by the clock, not here: its due time is in the timers' index.
+    if not row.root_seen:
+        return "breached" if row.sla_state == "breached" else "running"
+    return "met" if row.ended_at <= due + timedelta(milliseconds=1) else "breached"

@@ -1,0 +1,163 @@
+"""What a run looks like once one more request has spoken about its trace. Pure: rows in, rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from monitoring.facts import DEAD_PHASES, AttemptFact, Confidence, Phase, RunFact
+
+#: Phases that describe an actual try; the others are what became of the unit afterwards.
+TRY_PHASES = frozenset({Phase.OK, Phase.ERROR, Phase.RETRY_SCHEDULED, Phase.REDELIVERED, Phase.DEAD, Phase.RE_DEAD})
+_WEAKEST_FIRST = (Confidence.INFERRED, Confidence.DERIVED, Confidence.DECLARED)
+_MOST_SERVICES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One row of monitoring_run. `id` is None until the row exists."""
+
+    trace_id: bytes
+    workflow_id: int
+    process_id: int | None
+    site_id: int | None
+    rank: int
+    mapping_rule_id: int | None
+    mapping_reason: str
+    version: str
+    status: str
+    started_at: datetime
+    ended_at: datetime
+    root_seen: bool
+    root_name: str
+    error_class: str
+    span_count: int
+    error_count: int
+    attempts: int
+    retries: int
+    dead_letters: int
+    confidence: str
+    value: float | None
+    stated_due_at: datetime | None
+    sla_id: int | None
+    sla_due_at: datetime | None
+    sla_state: str
+    services: tuple[str, ...]
+    intakes: tuple[int, ...]
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Counts over attempt facts; a try that two spans report counts once."""
+
+    first: int
+    retries: int
+    successes: int
+    retry_successes: int
+    dead: int
+
+    @property
+    def all(self) -> int:
+        return self.first + self.retries
+
+
+def count_tries(attempts: Iterable[AttemptFact]) -> Tries:
+    """Count tries by (unit, attempt) and dead units."""
+    tried: dict[tuple[str, int], bool] = {}
+    dead = set()
+    for fact in attempts:
+        if fact.phase in DEAD_PHASES:
+            dead.add(fact.unit_id)
+        if fact.phase in TRY_PHASES:
+            key = (fact.unit_id, fact.attempt)
+            tried[key] = tried.get(key, False) or fact.phase is Phase.OK
+    retries = sum(1 for _, attempt in tried if attempt > 1)
+    retry_successes = sum(1 for (_, attempt), well in tried.items() if well and attempt > 1)
+    return Tries(len(tried) - retries, retries, sum(tried.values()), retry_successes, len(dead))
+
+
+def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
+    """Return the row of a trace that nobody has heard of before."""
+    tries = count_tries(fact.attempts)
+    return RunRow(
+        trace_id=fact.trace_id,
+        workflow_id=workflow_id,
+        process_id=fact.verdict.process_id,
+        site_id=fact.verdict.site_id,
+        rank=int(fact.identity.rank),
+        mapping_rule_id=fact.verdict.rule_id,
+        mapping_reason=fact.verdict.reason,
+        version=fact.identity.version[:80],
+        status=_status(dead=tries.dead, failed=fact.root_failed, root_seen=fact.root_seen),
+        started_at=fact.started_at,
+        ended_at=fact.ended_at,
+        root_seen=fact.root_seen,
+        root_name=fact.root_name[:300],
+        error_class=fact.error_class[:200],
+        span_count=fact.span_count,
+        error_count=fact.error_count,
+        attempts=tries.all,
+        retries=tries.retries,
+        dead_letters=tries.dead,
+        confidence=_weakest(fact.attempts),
+        value=fact.value,
+        stated_due_at=fact.due_at,
+        sla_id=None,
+        sla_due_at=None,
+        sla_state="none",
+        services=fact.services[:_MOST_SERVICES],
+        intakes=(intake_id,),
+    )
+
+
+def merged_row(known: RunRow, fresh: RunRow) -> RunRow:
+    """Return `known` with what `fresh` adds. Who the run is follows the surer of the two."""
+    surer = fresh if fresh.rank > known.rank else known
+    root_seen = known.root_seen or fresh.root_seen
+    dead = known.dead_letters + fresh.dead_letters
+    failed = "error" in (known.status, fresh.status)
+    return replace(
+        known,
+        workflow_id=surer.workflow_id,
+        process_id=surer.process_id,
+        site_id=surer.site_id if surer.site_id is not None else known.site_id,
+        rank=surer.rank,
+        mapping_rule_id=surer.mapping_rule_id,
+        mapping_reason=surer.mapping_reason,
+        version=surer.version or known.version,
+        status=_status(dead=dead, failed=failed, root_seen=root_seen),
+        started_at=min(known.started_at, fresh.started_at),
+        ended_at=max(known.ended_at, fresh.ended_at),
+        root_seen=root_seen,
+        root_name=fresh.root_name if fresh.root_seen else known.root_name or fresh.root_name,
+        error_class=known.error_class or fresh.error_class,
+        span_count=known.span_count + fresh.span_count,
+        error_count=known.error_count + fresh.error_count,
+        attempts=known.attempts + fresh.attempts,
+        retries=known.retries + fresh.retries,
+        dead_letters=dead,
+        confidence=_weaker(known.confidence, fresh.confidence),
+        value=fresh.value if known.value is None else known.value,
+        stated_due_at=known.stated_due_at or fresh.stated_due_at,
+        services=tuple(dict.fromkeys((*known.services, *fresh.services)))[:_MOST_SERVICES],
+        intakes=(*known.intakes, *fresh.intakes),
+    )
+
+
+def _status(*, dead: int, failed: bool, root_seen: bool) -> str:
+    if dead:
+        return "dead"
+    if failed:
+        return "error"
+    return "ok" if root_seen else "running"
+
+
+def _weakest(attempts: Iterable[AttemptFact]) -> str:
+    found = {fact.confidence for fact in attempts}
+    return next((level.value for level in _WEAKEST_FIRST if level in found), "")
+
+
+def _weaker(one: str, other: str) -> str:
+    return next((level.value for level in _WEAKEST_FIRST if level.value in (one, other)), "")

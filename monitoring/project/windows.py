@@ -1,0 +1,220 @@
+"""Reads, within the intake transaction, every figure that the detectors may use."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from monitoring.catalogue import process_facts
+from monitoring.desk import Desk
+from monitoring.findings import (
+    AttemptWindow,
+    DeadLetterFact,
+    DeadLetterWindow,
+    SlaWindow,
+    UnmappedWindow,
+    WorkflowFacts,
+)
+from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.dead_letters import FreshDeadLetter
+from monitoring.project.events import ProjectedEvent
+from monitoring.project.runs import ProjectedRun
+from monitoring.project.runs_merged import TRY_PHASES
+from monitoring.project.workflows import Workflows
+
+WINDOW = timedelta(minutes=5)
+#: Below this many retries in a window nothing is asked of the past; no detector fires on fewer.
+FEWEST_RETRIES = 5
+_MOST_LISTED = 20
+
+_SUMS = """
+SELECT coalesce(sum(first_attempts), 0), coalesce(sum(retries), 0), coalesce(sum(successes), 0),
+       coalesce(sum(retry_successes), 0)
+FROM monitoring_workflowminute
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND minute >= %s AND minute < %s
+"""
+_UNITS = """
+SELECT unit_id, max(attempt), array_agg(DISTINCT run_id) FILTER (WHERE run_id IS NOT NULL),
+       array_agg(error_class) FILTER (WHERE error_class <> '' AND phase <> 'ok')
+FROM monitoring_attempt
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND ended_at >= %s AND ended_at < %s
+GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
+"""
+
+
+class WindowReader:
+    """Names workflows and processes for the windows of one payload."""
+
+    def __init__(self, workflows: Workflows, desk: Desk) -> None:
+        self.desk = desk
+        self._facts = {
+            known.id: WorkflowFacts(known.id, known.name, known.source_system) for known in workflows.by_key.values()
+        }
+
+    def dead_letters(self, fresh: Iterable[FreshDeadLetter]) -> tuple[DeadLetterWindow, ...]:
+        """One window for each workflow, destination and error class."""
+        groups: dict[tuple[int, str, str], list[FreshDeadLetter]] = defaultdict(list)
+        for dead in fresh:
+            fact = dead.placed.fact
+            groups[dead.placed.workflow_id, fact.destination[:300], fact.error_class[:200]].append(dead)
+        return tuple(self._dead_window(key, members) for key, members in sorted(groups.items()))
+
+    def _dead_window(self, key: tuple[int, str, str], members: Sequence[FreshDeadLetter]) -> DeadLetterWindow:
+        workflow_id, destination, error_class = key
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM monitoring_deadletter WHERE tenant_id = current_setting('app.tenant_id')::int "
+                "AND workflow_id = %s AND destination = %s AND error_class = %s AND state = 'open' "
+                "AND NOT id = ANY(%s)",
+                [workflow_id, destination, error_class, [member.id for member in members]],
+            )
+            open_before: int = cursor.fetchone()[0]
+        return DeadLetterWindow(
+            workflow=self._facts[workflow_id],
+            process=process_facts(self.desk.catalogue, members[0].placed.process_id),
+            destination=destination,
+            error_class=error_class,
+            fresh=tuple(_dead_fact(member) for member in members),
+            open_before=open_before,
+            now=self.desk.now,
+        )
+
+    def attempts(self, attempts: Iterable[PlacedAttempt]) -> tuple[AttemptWindow, ...]:
+        """One window for each workflow and minute in which this payload retried something."""
+        retried: dict[tuple[int, datetime], PlacedAttempt] = {}
+        for placed in attempts:
+            if placed.fact.phase in TRY_PHASES and placed.fact.attempt > 1:
+                minute = placed.at.replace(second=0, microsecond=0)
+                retried.setdefault((placed.workflow_id, minute), placed)
+        # A payload of history may hold many minutes; only the newest of each window's length is asked about.
+        chosen: dict[tuple[int, int], tuple[datetime, PlacedAttempt]] = {}
+        for (workflow_id, minute), placed in retried.items():
+            slot = (workflow_id, int(minute.timestamp() // WINDOW.total_seconds()))
+            if slot not in chosen or chosen[slot][0] < minute:
+                chosen[slot] = (minute, placed)
+        windows = (self._attempt_window(minute, placed) for _, (minute, placed) in sorted(chosen.items(), key=_by_key))
+        return tuple(window for window in windows if window is not None)
+
+    def _attempt_window(self, minute: datetime, placed: PlacedAttempt) -> AttemptWindow | None:
+        end = minute + timedelta(minutes=1)
+        start = end - WINDOW
+        first, retries, successes, retry_successes = _sums(placed.workflow_id, start, end)
+        if retries < FEWEST_RETRIES:
+            return None
+        units, runs, errors = _units(placed.workflow_id, start, end)
+        earlier = tuple(_ratio(_sums(placed.workflow_id, start - WINDOW * n, end - WINDOW * n)) for n in (1, 2))
+        usual = _sums(placed.workflow_id, start - timedelta(days=1), start - WINDOW)
+        return AttemptWindow(
+            workflow=self._facts[placed.workflow_id],
+            process=process_facts(self.desk.catalogue, placed.process_id),
+            started_at=start,
+            ended_at=end,
+            first_attempts=first,
+            retries=retries,
+            successes=successes,
+            retry_successes=retry_successes,
+            units=len(units),
+            errors=dict(errors.most_common(10)),
+            units_by_attempts=dict(Counter(units.values())),
+            earlier=earlier,
+            baseline_ratio=_ratio(usual) if usual[0] >= FEWEST_RETRIES else None,
+            run_ids=tuple(runs[:_MOST_LISTED]),
+            keys=placed.keys,
+            now=self.desk.now,
+        )
+
+    def promises(self, runs: Iterable[ProjectedRun]) -> tuple[SlaWindow, ...]:
+        """One window for each run that this request shows to have ended past its promise."""
+        return tuple(
+            SlaWindow(
+                workflow=self._facts[run.row.workflow_id],
+                process=process_facts(self.desk.catalogue, run.row.process_id),
+                run_id=run.id,
+                sla_kind=sla_kind(self.desk, run.row.process_id, run.row.sla_id),
+                started_at=run.row.started_at,
+                ended_at=run.row.ended_at,
+                due_at=run.row.sla_due_at,
+                keys=run.fact.keys,
+                now=self.desk.now,
+            )
+            for run in runs
+            if run.row.sla_state == "breached"
+            and run.row.sla_due_at is not None
+            and not (run.before and run.before.sla_state == "breached")
+            and run.row.workflow_id in self._facts
+        )
+
+    def unmapped(
+        self, runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], workflows: Workflows
+    ) -> tuple[UnmappedWindow, ...]:
+        """One window for each automation that is new and serves no process."""
+        reasons: dict[int, str] = {}
+        for run in runs:
+            if not run.fact.verdict.matched:
+                reasons.setdefault(run.row.workflow_id, run.fact.verdict.reason)
+        for event in events:
+            if not event.fact.verdict.matched:
+                reasons.setdefault(event.workflow_id, event.fact.verdict.reason)
+        of_runs, of_events = (
+            Counter(run.row.workflow_id for run in runs),
+            Counter(event.workflow_id for event in events),
+        )
+        return tuple(
+            UnmappedWindow(self._facts[pk], self.desk.now, of_runs[pk], of_events[pk], reasons[pk], self.desk.now)
+            for pk in sorted(workflows.fresh & reasons.keys() & self._facts.keys())
+        )
+
+
+def sla_kind(desk: Desk, process_id: int | None, sla_id: int | None) -> str:
+    """Return the kind of a process's SLA, `duration` where it is gone."""
+    rules = desk.catalogue.slas.get(process_id or 0, ())
+    return next((rule.kind for rule in rules if rule.id == sla_id), "duration")
+
+
+def _by_key(item: tuple[tuple[int, int], object]) -> tuple[int, int]:
+    return item[0]
+
+
+def _sums(workflow_id: int, start: datetime, end: datetime) -> tuple[int, int, int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS, [workflow_id, start, end])
+        first, retries, successes, retry_successes = cursor.fetchone()
+    return int(first), int(retries), int(successes), int(retry_successes)
+
+
+def _ratio(sums: tuple[int, int, int, int]) -> float:
+    return sums[1] / sums[0] if sums[0] else float(bool(sums[1]))
+
+
+def _units(workflow_id: int, start: datetime, end: datetime) -> tuple[dict[str, int], list[int], Counter[str]]:
+    units: dict[str, int] = {}
+    runs: dict[int, None] = {}
+    errors: Counter[str] = Counter()
+    with connection.cursor() as cursor:
+        cursor.execute(_UNITS, [workflow_id, start, end])
+        for unit_id, attempts, run_ids, classes in cursor.fetchall():
+            units[unit_id] = attempts
+            runs.update(dict.fromkeys(run_ids or ()))
+            errors.update(classes or ())
+    return units, list(runs), errors
+
+
+def _dead_fact(dead: FreshDeadLetter) -> DeadLetterFact:
+    fact = dead.placed.fact
+    return DeadLetterFact(
+        id=dead.id,
+        unit_id=fact.unit_id,
+        destination=fact.destination,
+        error_class=fact.error_class,
+        message=fact.message,
+        attempts=dead.attempts,
+        died_at=dead.placed.at,
+        run_id=dead.placed.run_id,
+        span_id=fact.span_id.hex() if fact.span_id else "",
+        event_id=dead.placed.event_id,
+        keys=dead.placed.keys,
+        redriven_before=dead.redriven_before,
+    )

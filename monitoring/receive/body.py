@@ -1,0 +1,166 @@
+"""A request's body: unpacked within a limit, and recognised by its content type."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from email.message import Message
+
+import zstandard
+
+from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
+
+_CHUNK = 256 * 1024
+#: The largest zstd window that is taken: 8 MiB is what RFC 9659 lets a receiver of HTTP expect.
+_MAX_WINDOW = 8 << 20
+#: A body is one stream; a few are borne. Thousands of empty ones would cost more time than they hold bytes.
+_MAX_MEMBERS = 100
+_MAX_BLOCKS = 100_000
+_GZIP = 16 + zlib.MAX_WBITS
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
+#: Data of a binary CloudEvent may be text in Latin-1; its charset belongs to the producer.
+_DATA_CHARSETS = _CHARSETS | {"iso-8859-1", "latin1"}
+_STRUCTURED = ("application/cloudevents", Encoding.CLOUDEVENT_STRUCTURED.value)
+_BATCH = ("application/cloudevents-batch", Encoding.CLOUDEVENT_BATCH.value)
+
+
+def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
+    """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
+
+    Raises PayloadTooLarge beyond `limit`, MalformedPayload if the stream is broken, cut short or followed by other
+    bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and identity, or several in a row.
+    """
+    if len(body) > limit:
+        raise _too_large(limit)
+    name = content_encoding.strip().lower()
+    if name in ("", "identity"):
+        return body
+    unpack = _UNPACKERS.get(name)
+    if unpack is None:
+        raise UnsupportedPayload(
+            f"Content-Encoding {name[:60]!r} is not taken; send gzip, zstd, deflate or none, and only one of them."
+        )
+    unpacked = io.BytesIO()
+    for chunk in unpack(body):
+        if unpacked.tell() + len(chunk) > limit:
+            raise _too_large(limit)
+        unpacked.write(chunk)
+    return unpacked.getvalue()
+
+
+def negotiate(signal: Signal, content_type: str) -> Encoding:
+    """How a body of this content type is written; raises UnsupportedPayload for what Andon does not speak.
+
+    For events every other media type, and none at all, is data of a CloudEvent in binary mode: its ce- headers are
+    then required, and decoding says so where they are missing.
+    """
+    parsed = Message()
+    parsed["Content-Type"] = content_type.strip() or "application/octet-stream"
+    media = parsed.get_content_type() if content_type.strip() else ""
+    charset = str(parsed.get_param("charset", "")).lower()
+    encoding = _event_encoding(media) if signal is Signal.EVENTS else _otlp_encoding(media)
+    charsets = _DATA_CHARSETS if encoding is Encoding.CLOUDEVENT_BINARY else _CHARSETS
+    if charset not in charsets:
+        raise UnsupportedPayload(f"The charset {charset[:60]!r} is not taken; send UTF-8.")
+    return encoding
+
+
+def _otlp_encoding(media: str) -> Encoding:
+    if media in (Encoding.PROTOBUF, Encoding.JSON):
+        return Encoding(media)
+    raise UnsupportedPayload(
+        f"Content-Type {media[:60]!r} is not taken; send OTLP as application/x-protobuf or application/json."
+    )
+
+
+def _event_encoding(media: str) -> Encoding:
+    if media in _STRUCTURED:
+        return Encoding.CLOUDEVENT_STRUCTURED
+    if media in _BATCH:
+        return Encoding.CLOUDEVENT_BATCH
+    if media.startswith("application/cloudevents"):
+        raise UnsupportedPayload(f"The event format {media[:60]!r} is not taken; send application/cloudevents+json.")
+    return Encoding.CLOUDEVENT_BINARY
+
+
+def _gunzip(body: bytes) -> Iterator[bytes]:
+    return _inflate(body, _GZIP, "gzip")
+
+
+def _unzlib(body: bytes) -> Iterator[bytes]:
+    return _inflate(body, zlib.MAX_WBITS, "deflate")
+
+
+def _inflate(body: bytes, bits: int, name: str) -> Iterator[bytes]:
+    """Each chunk of every member: gzip lets a sender append members, and zlib stops at the first one."""
+    waiting, rest = memoryview(body), b""
+    member, members = zlib.decompressobj(bits), 1
+    try:
+        while True:
+            if not rest:
+                rest, waiting = bytes(waiting[:_CHUNK]), waiting[_CHUNK:]
+            chunk = member.decompress(rest, _CHUNK)
+            yield chunk
+            if member.eof:
+                rest = member.unused_data
+                if not rest and not waiting:
+                    return
+                if bits != _GZIP or members == _MAX_MEMBERS:
+                    raise MalformedPayload(f"Other bytes follow the end of the {name} body; send it as one stream.")
+                member, members = zlib.decompressobj(bits), members + 1
+            elif not rest and not chunk:
+                raise MalformedPayload(f"The {name} body is cut short; send it whole.")
+            else:
+                rest = member.unconsumed_tail
+    except zlib.error as fault:
+        raise MalformedPayload(f"The body is not {name}: {fault}. Check Content-Encoding.") from None
+
+
+def _unzstd(body: bytes) -> Iterator[bytes]:
+    _whole_frames(body)
+    # One decompressor for each call: sharing one between threads corrupts both streams.
+    reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(body, read_across_frames=True)
+    try:
+        while chunk := reader.read(_CHUNK):
+            yield chunk
+    except zstandard.ZstdError as fault:
+        raise MalformedPayload(f"The body is not zstd that can be taken: {fault}.") from None
+
+
+def _whole_frames(body: bytes) -> None:
+    """Raise MalformedPayload unless the body is whole zstd frames: the library reads a cut one without a word."""
+    pos, blocks = 0, 0
+    try:
+        while pos < len(body) or not body:
+            pos, inside = _frame_end(body, pos, _MAX_BLOCKS - blocks)
+            blocks += inside
+    except (IndexError, zstandard.ZstdError):
+        raise MalformedPayload("The zstd body is cut short, or other bytes follow its end; send it whole.") from None
+
+
+def _frame_end(body: bytes, pos: int, most: int) -> tuple[int, int]:
+    """Where the frame at `pos` ends, and how many blocks it has; raises IndexError if cut or longer than `most`."""
+    header = body[pos : pos + 18]
+    parameters = zstandard.get_frame_parameters(header)
+    pos += zstandard.frame_header_size(header)
+    for blocks in range(1, most + 1):
+        block = int.from_bytes(body[pos : _reached(body, pos + 3)], "little")
+        # A run-length block holds one byte, whatever length it stands for.
+        pos = _reached(body, pos + 3 + (1 if block >> 1 & 3 == 1 else block >> 3))
+        if block & 1:
+            return _reached(body, pos + (4 if parameters.has_checksum else 0)), blocks
+    raise IndexError(pos)
+
+
+def _reached(body: bytes, pos: int) -> int:
+    if pos > len(body):
+        raise IndexError(pos)
+    return pos
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {limit:,} bytes after decompression; send smaller batches.")
+
+
+_UNPACKERS = {"gzip": _gunzip, "x-gzip": _gunzip, "zstd": _unzstd, "deflate": _unzlib, "zlib": _unzlib}

@@ -1,0 +1,94 @@
+"""Keeps a payload in the intake log: as it arrived, once, before anything is concluded from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+import zstandard
+from django.db import connection
+
+from monitoring.receive.arrival import Arrival
+from monitoring.records import Decoded, Payload, Rejection
+
+#: Below this many bytes compression costs more than it saves.
+_SMALL = 256
+_LEVEL = 3
+_MOST_REJECTIONS = 100
+
+_INSERT = """
+INSERT INTO monitoring_intake
+    (tenant_id, received_at, signal, encoding, headers, digest, compression, body, size, items, rejected, rejections,
+     key_prefix)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (tenant_id, digest) DO NOTHING RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The payload's place in the log; `repeated` when the very same request had been kept before."""
+
+    intake_id: int
+    repeated: bool
+
+
+def payload_of_arrival(arrival: Arrival, body: bytes, received_at: datetime) -> Payload:
+    """Return what decoding needs: the decompressed body, and the headers that carry data (`ce-`, content type)."""
+    headers = {
+        name: value for name, value in arrival.headers.items() if name.startswith("ce-") or name == "content-type"
+    }
+    return Payload(arrival.signal, arrival.encoding, body, headers, received_at)
+
+
+def digest(payload: Payload) -> bytes:
+    """SHA-256 of what was said, whatever its compression: a client that repeats itself gives the same digest."""
+    hasher = hashlib.sha256()
+    hasher.update(f"{payload.signal}\n{payload.encoding}\n".encode())
+    carried = {name: value for name, value in payload.headers.items() if name.startswith("ce-")}
+    hasher.update(orjson.dumps(carried, option=orjson.OPT_SORT_KEYS) + b"\n")
+    hasher.update(payload.body)
+    return hasher.digest()
+
+
+def keep(arrival: Arrival, payload: Payload, decoded: Decoded) -> Kept:
+    """Insert the payload, or find that it is there. Keeping twice equals keeping once."""
+    compression, stored = _stored(arrival, payload)
+    mark = digest(payload)
+    count = len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            [
+                arrival.tenant_id, payload.received_at, payload.signal.value, payload.encoding.value,
+                json.dumps(dict(payload.headers)), mark, compression, stored, len(payload.body), count,
+                len(decoded.rejections), json.dumps(_told(decoded.rejections)), arrival.key_prefix,
+            ],
+        )  # fmt: skip
+        made = cursor.fetchone()
+        if made:
+            return Kept(made[0], repeated=False)
+        cursor.execute(
+            "SELECT id FROM monitoring_intake WHERE tenant_id = %s AND digest = %s", [arrival.tenant_id, mark]
+        )
+        return Kept(cursor.fetchone()[0], repeated=True)
+
+
+def _stored(arrival: Arrival, payload: Payload) -> tuple[str, bytes]:
+    if arrival.content_encoding in ("gzip", "zstd"):
+        return arrival.content_encoding, arrival.body
+    if len(payload.body) < _SMALL:
+        return "", payload.body
+    # One compressor for each call: sharing one between threads corrupts its output.
+    return "zstd", zstandard.ZstdCompressor(level=_LEVEL).compress(payload.body)
+
+
+def _told(rejections: Sequence[Rejection]) -> list[dict[str, object]]:
+    return [
+        {"index": rejection.index, "id": rejection.item_id, "reason": rejection.reason}
+        for rejection in rejections[:_MOST_REJECTIONS]
+    ]

@@ -1,0 +1,64 @@
+"""Reads back what arrived: rows of the intake log as the payloads they were."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+
+import zstandard
+
+from monitoring.models import Intake, Run
+from monitoring.records import Encoding, Payload, Signal
+from monitoring.selectors.runs import visible_runs
+from monitoring.selectors.visibility import tenant_rows
+from partners.permission import require
+from partners.roles import Right
+from partners.viewer import Viewer
+
+
+class UnreadablePayload(ValueError):
+    """A stored body can't be decompressed. The message names the row; the log may be damaged."""
+
+
+def payload_of(intake: Intake) -> Payload:
+    """Return the stored request as decoding takes it. The caller has checked that the viewer may see it."""
+    return Payload(
+        signal=Signal(intake.signal),
+        encoding=Encoding(intake.encoding),
+        body=_decompressed(intake),
+        headers=intake.headers,
+        received_at=intake.received_at,
+    )
+
+
+def intakes_of_run(viewer: Viewer, run: Run) -> tuple[Intake, ...]:
+    """Return the log's rows a visible run was computed from, oldest first. A row may hold other traces' spans too."""
+    if not visible_runs(viewer).filter(pk=run.pk).exists():
+        raise Run.DoesNotExist
+    return intakes(run.intakes)
+
+
+def intake_get(viewer: Viewer, pk: int) -> Intake:
+    """Return one row of the log, whole: for viewers who may see payloads of the whole tenant."""
+    require(viewer, Right.VIEW_PAYLOAD)
+    return tenant_rows(viewer, Intake).get(pk=pk)
+
+
+def intakes(ids: Iterable[int]) -> tuple[Intake, ...]:
+    """Return the log's rows with these ids, oldest first."""
+    return tuple(Intake.objects.filter(pk__in=list(ids)).order_by("received_at", "pk"))
+
+
+def _decompressed(intake: Intake) -> bytes:
+    body = bytes(intake.body)
+    try:
+        match intake.compression:
+            case "gzip":
+                return gzip.decompress(body)
+            case "zstd":
+                with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as reader:
+                    return reader.read()
+            case _:
+                return body
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise UnreadablePayload(f"intake {intake.pk} can't be decompressed as {intake.compression}: {error}") from error

@@ -1,0 +1,62 @@
+"""The spans and log records of a run, read back out of the intake log: no row is kept for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from monitoring.decode import decode, spans_of
+from monitoring.models import Run, TraceLog
+from monitoring.records import NOTHING, Attributes, LogRecord, Signal, SpanRecord
+from monitoring.selectors.payloads import intakes, intakes_of_run, payload_of
+from partners.permission import require
+from partners.roles import Right
+from partners.viewer import Viewer
+
+#: What stays readable without the right to see payloads: which program a span ran in.
+_NAMES_ONLY = ("service.name",)
+
+
+def spans_of_run(viewer: Viewer, run: Run) -> tuple[SpanRecord, ...]:
+    """Return a visible run's spans by start, each once; without VIEW_PAYLOAD with names, times and status only."""
+    trace_id = bytes(run.trace_id)
+    stored = (intake for intake in intakes_of_run(viewer, run) if intake.signal == Signal.TRACES)
+    found = (span for intake in stored for span in spans_of(payload_of(intake), trace_id))
+    spans = sorted(_once(found), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
+    if viewer.may(Right.VIEW_PAYLOAD):
+        return tuple(spans)
+    return tuple(_without_payload(span) for span in spans)
+
+
+def logs_of_run(viewer: Viewer, run: Run) -> tuple[LogRecord, ...]:
+    """Return the log records of a visible run by time; needs VIEW_PAYLOAD."""
+    require(viewer, Right.VIEW_PAYLOAD)
+    intakes_of_run(viewer, run)
+    trace_id = bytes(run.trace_id)
+    rows = TraceLog.objects.filter(trace_id=trace_id).values_list("intake_id", flat=True)
+    decoded = (decode(payload_of(intake)) for intake in intakes(rows))
+    logs = [log for said in decoded for log in said.logs if log.trace_id == trace_id]
+    return tuple(sorted(logs, key=lambda log: log.time_ns))
+
+
+def _once(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+    """The first to arrive of each span id stands: repeating a span changes nothing."""
+    first: dict[bytes, SpanRecord] = {}
+    for span in spans:
+        first.setdefault(span.span_id, span)
+    return list(first.values())
+
+
+def _without_payload(span: SpanRecord) -> SpanRecord:
+    return replace(
+        span,
+        status_message="",
+        resource=_names(span.resource),
+        attributes=NOTHING,
+        events=tuple(replace(event, attributes=NOTHING) for event in span.events),
+        links=tuple(replace(link, attributes=NOTHING) for link in span.links),
+    )
+
+
+def _names(resource: Attributes) -> Attributes:
+    return {name: resource[name] for name in _NAMES_ONLY if name in resource}

@@ -1,0 +1,99 @@
+"""Our own vocabulary, `andon.*`: what a sender says on purpose, so it outranks everything that is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.records import SpanRecord, StatusCode, Value
+from monitoring.sources.failures import death_note, failure_of
+from monitoring.sources.keys import span_keys
+from monitoring.sources.values import first, instant, moment, number, text, whole
+
+_DESTINATIONS = ("andon.destination", "messaging.destination.name", "messaging.destination")
+_UNITS = ("andon.unit_id", "messaging.message.id", "messaging.message_id")
+_NAMES = frozenset({
+    "andon.workflow", "andon.workflow.version", "andon.workflow.name", "andon.site", "andon.due_at", "andon.value",
+    "andon.attempt", "andon.max_attempts", "andon.unit_id", "andon.phase",
+})  # fmt: skip
+_PHASES = {phase.value: phase for phase in Phase}
+
+
+class Andon:
+    """Spans that name their workflow, attempt, phase, site, due time or value themselves."""
+
+    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
+        mine = [span for span in spans if not _NAMES.isdisjoint(span.attributes)]
+        resource = next((span.resource for span in spans if not _NAMES.isdisjoint(span.resource)), None)
+        if not mine and resource is None:
+            return None
+        mine.sort(key=lambda span: (span.start_ns, span.span_id))
+
+        def said(name: str) -> Value:
+            values = (span.attributes[name] for span in mine if name in span.attributes)
+            return next(values, None if resource is None else resource.get(name))
+
+        return Reading(
+            dialect="andon",
+            identity=_identity(said("andon.workflow"), said("andon.workflow.name"), said("andon.workflow.version")),
+            attempts=tuple(fact for span in mine if (fact := _attempt(span)) is not None),
+            site=text(said("andon.site")),
+            due_at=instant(said("andon.due_at")),
+            value=number(said("andon.value")),
+        )
+
+
+def _identity(workflow: Value, name: Value, version: Value) -> Identity | None:
+    key = text(workflow)[:200]
+    if not key:
+        return None
+    return Identity("andon", key, text(name)[:200] or key, text(version)[:100], Rank.DECLARED)
+
+
+def _attempt(span: SpanRecord) -> AttemptFact | None:
+    attributes = span.attributes
+    if "andon.attempt" not in attributes and "andon.phase" not in attributes:
+        return None
+    attempt = max(1, whole(attributes.get("andon.attempt")) or 1)
+    max_attempts = whole(attributes.get("andon.max_attempts"))
+    phase, confidence = _phase(span, attempt, max_attempts)
+    failure = failure_of(span)
+    return AttemptFact(
+        unit_id=_unit_id(span),
+        attempt=attempt,
+        phase=phase,
+        dialect="andon",
+        confidence=confidence,
+        step=span.name,
+        destination=text(first(attributes, _DESTINATIONS))[:200],
+        error_class=failure.error_class,
+        message=failure.message,
+        max_attempts=max_attempts,
+        started_at=moment(span.start_ns),
+        ended_at=moment(span.end_ns),
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+    )
+
+
+def _phase(span: SpanRecord, attempt: int, max_attempts: int | None) -> tuple[Phase, Confidence]:
+    stated = _PHASES.get(text(span.attributes.get("andon.phase")).lower())
+    if stated is not None:
+        return stated, Confidence.DECLARED
+    if death_note(span) is not None:
+        return Phase.DEAD, Confidence.DECLARED
+    if span.status is not StatusCode.ERROR:
+        return Phase.OK, Confidence.DECLARED
+    if max_attempts is None:
+        return Phase.ERROR, Confidence.DECLARED
+    # A failed try that was the last one allowed leaves the unit standing; an earlier one says that another follows.
+    return (Phase.DEAD if attempt >= max_attempts else Phase.RETRY_SCHEDULED), Confidence.DERIVED
+
+
+def _unit_id(span: SpanRecord) -> str:
+    stated = text(first(span.attributes, _UNITS))[:200]
+    if stated:
+        return stated
+    keys = span_keys((span,))
+    unit = f"{keys[0].type}:{keys[0].value}" if keys else span.trace_id.hex()
+    return f"{unit}/{span.name}"[:200]

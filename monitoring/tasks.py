@@ -1,0 +1,45 @@
+"""Celery's entry points: a few lines each. Every task works in one tenant's scope and fails without a tenant."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
+
+from monitoring.clock import due_handle
+from monitoring.notify.delivery import deliver
+from monitoring.timers import timers_claim
+
+_log = logging.getLogger(__name__)
+
+
+@shared_task(name="monitoring.timers_sweep", expires=10)  # type: ignore[untyped-decorator]
+def timers_sweep() -> int:
+    """Deal with whatever is due, over all tenants; return how many."""
+    handled = 0
+    while dues := timers_claim(timezone.now()):
+        for due in dues:
+            try:
+                due_handle(due, timezone.now())
+            except Exception:  # noqa: BLE001  One timer that fails must not hold up the others; its lease brings it back.
+                _log.exception("timer %s %d of tenant %d failed", due.kind, due.ref, due.tenant_id)
+        handled += len(dues)
+    return handled
+
+
+@shared_task(name="monitoring.notification_deliver", acks_late=True)  # type: ignore[untyped-decorator]
+def notification_deliver(tenant_id: int, notification_id: int) -> str:
+    """Send one notification; return its state."""
+    return str(deliver(tenant_id, notification_id, timezone.now()))
+
+
+def send_soon(tenant_id: int, notification_ids: tuple[int, ...]) -> None:
+    """Hand committed outbox rows to a worker. Without a broker their timers bring them up within seconds."""
+    for notification_id in notification_ids:
+        try:
+            notification_deliver.delay(tenant_id, notification_id)
+        except (BrokerError, OSError) as error:
+            _log.warning("the broker can't be reached, the sweep will send notification %d: %s", notification_id, error)
+            return

@@ -1,0 +1,92 @@
+"""A whole console for story tests: its own web processes, database and broker, a worker when asked for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from console import children, processes, readiness
+from console.embedded.home import PROJECT, prepare
+from console.embedded.valkey import Valkey
+from tests import servers
+
+_READY_LIMIT_S = 60.0
+
+
+class LiveConsole:
+    """A running console. `url` ends without a slash; `env` is the environment its commands run in."""
+
+    def __init__(self, home: Path, database: str) -> None:
+        self.home = prepare(home)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        servers.fresh_database(servers.run_home(), database)
+        self.env = children.environment({**os.environ, **servers.urls(servers.run_home(), database)}, home, self.port)
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._broker = Valkey(home)
+        self._broker.start()
+        self._start(children.web(self.port, workers=1))
+        self._wait()
+
+    def worker(self) -> None:
+        """Starts the Celery worker, once."""
+        self._start(children.worker())
+
+    def beat(self) -> None:
+        """Starts the worker and the clock that calls it, once."""
+        self.worker()
+        self._start(children.beat(self.home))
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a management command against this console; a failure is an error that shows its output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise AssertionError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done
+
+    def log(self, name: str) -> str:
+        """What a process of this console has said so far."""
+        return "\n".join(processes.last_lines(self.home / "logs" / f"{name}.log", 200))
+
+    def stop(self) -> None:
+        """Stops all it started."""
+        for process in self._running.values():
+            processes.ask(process)
+        for process in self._running.values():
+            processes.finish(process, deadline=time.monotonic() + 6)
+        self._running.clear()
+        self._broker.stop()
+
+    def _start(self, child: children.Child) -> None:
+        if child.name not in self._running:
+            log = self.home / "logs" / f"{child.name}.log"
+            self._running[child.name] = processes.start(child.argv, log=log, cwd=PROJECT, env=self.env)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _READY_LIMIT_S
+        while time.monotonic() < deadline and self._running["web"].poll() is None:
+            if readiness.status(self.port) == 200:
+                return
+            time.sleep(0.05)
+        said = self.log("web")
+        self.stop()
+        raise AssertionError(f"The console under test did not get ready. It said:\n{said}")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
