@@ -57,3 +57,8 @@ def address(parameters: Mapping[str, object]) -> str:
     """Write a query string without what is empty: `?status=firing`, or nothing."""
     filled = {name: value for name, value in parameters.items() if value not in (None, "")}
     return f"?{urlencode(filled)}" if filled else ""
+
+
+def exact(parameters: Mapping[str, object]) -> str:
+    """Write a query string that keeps empty text, where being empty says something; None alone is left out."""
+    return f"?{urlencode({name: value for name, value in parameters.items() if value is not None})}"

@@ -85,12 +85,15 @@ class Hub:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self._tell_all()
                     async for notice in connection.notifies():
-                        said = orjson.loads(notice.payload)
-                        for stream in tuple(self._streams.get(said["tenant"], ())):
-                            stream.tell(said["topics"])
+                        self._tell(notice.payload)
             except psycopg.Error as error:
                 _log.warning("live pages wait for the database: %s", error)
                 await asyncio.sleep(1)
+
+    def _tell(self, payload: str) -> None:
+        said = orjson.loads(payload)
+        for stream in tuple(self._streams.get(said["tenant"], ())):
+            stream.tell(said["topics"])
 
     def _tell_all(self) -> None:
         # Whatever was announced while nobody listened is not known, so every page looks again.

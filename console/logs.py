@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ request_id: ContextVar[str] = ContextVar("andon_request_id", default="")
 tenant_of_request: ContextVar[int | None] = ContextVar("andon_request_tenant", default=None)
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+#: Characters that JSON lets stand and that some readers take for the end of a line.
+_LINE_ENDS = ("\x7f", "\x85", "\u2028", "\u2029")
 #: Words in a field's name that mean its value must not be written down.
 _SECRET = ("password", "secret", "token", "authorization", "cookie", "digest")
 
@@ -36,4 +39,15 @@ class JsonFormatter(logging.Formatter):
                 line[name] = "(hidden)" if any(word in name.lower() for word in _SECRET) else value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return _one_line(line)
+
+
+def _one_line(line: dict[str, object]) -> str:
+    try:
+        text = orjson.dumps(line, default=str).decode()
+    except TypeError:
+        # Lone surrogates and integers beyond 64 bits: whatever was said, a line must come of it.
+        return json.dumps(line, default=str)
+    for mark in _LINE_ENDS:
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text

@@ -8,6 +8,7 @@ import time
 
 import psutil
 from django.conf import settings
+from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from console.health import queue_age_s
@@ -31,7 +32,7 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     lines += [
         "# HELP andon_queue_age_seconds For how long the oldest due timer has been waiting.",
         "# TYPE andon_queue_age_seconds gauge",
-        f"andon_queue_age_seconds {await asyncio.to_thread(queue_age_s):.3f}",
+        f"andon_queue_age_seconds {await asyncio.to_thread(_queue_age):.3f}",
         "# HELP process_resident_memory_bytes Resident memory of this process.",
         "# TYPE process_resident_memory_bytes gauge",
         f"process_resident_memory_bytes {process.memory_info().rss}",
@@ -40,3 +41,11 @@ async def metrics(request: HttpRequest) -> HttpResponse:
         f"process_start_time_seconds {_STARTED:.0f}",
     ]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _queue_age() -> float:
+    """NaN, as Prometheus writes what is not known, while the database can't be asked."""
+    try:
+        return queue_age_s()
+    except DatabaseError:
+        return float("nan")

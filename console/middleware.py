@@ -32,7 +32,7 @@ def RequestIdMiddleware(  # noqa: N802  Named like the classes it stands among.
 
         async def asynchronous(request: HttpRequest) -> HttpResponseBase:
             identifier = _identify(request)
-            response: HttpResponseBase = await get_response(request)  # type: ignore[misc]
+            response: HttpResponseBase = await get_response(request)
             response["X-Request-Id"] = identifier
             return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -104,11 +105,17 @@ def _standing_in(folder: Path, pid_file: Path) -> int | None:
     return pid if standing else None
 
 
-def _open_log(log: Path) -> int:
-    """Appends, readable by its owner only; a log that has grown large makes room for a new one first."""
+def trim(log: Path) -> None:
+    """Moves a log that has grown large into <name>.1.log. Its writers append, so they go on at its new beginning."""
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > _LOG_LIMIT:
-            log.replace(log.with_suffix(".1.log"))
+            shutil.copy2(log, log.with_suffix(".1.log"))
+            os.truncate(log, 0)
+
+
+def _open_log(log: Path) -> int:
+    """Opens for appending, readable by its owner only."""
+    trim(log)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     hand_over(log)
     return descriptor

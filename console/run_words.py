@@ -54,11 +54,13 @@ def _tries(run: Run, attempts: Sequence[Attempt]) -> str:
 def _promise(clock: SlaClock | None) -> str:
     if clock is None:
         return ""
-    if clock.state == "ok":
-        return f", {clock.words.removeprefix('met ')}"
-    if clock.state == "breach":
-        return f", {clock.words.rsplit(' ', 1)[0].removesuffix(' past')} past its SLA"
-    return f", {clock.words} on its SLA"
+    match clock.state:
+        case "ok":
+            return f", with {clock.margin} to spare"
+        case "breach":
+            return f", {clock.margin} past its SLA"
+        case _:
+            return f", {clock.margin} left on its SLA"
 
 
 def _counted(number: int, noun: str) -> str:

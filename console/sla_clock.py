@@ -16,11 +16,12 @@ _AT_RISK = 0.75
 
 @dataclass(frozen=True, slots=True)
 class SlaClock:
-    """`per_cent` of the time that was promised is used, at most 100; `runs_on` while it still counts."""
+    """`per_cent` of the time that was promised is used, at most 100; `margin` is left or overdrawn; `runs_on` while it counts."""
 
     state: str
     promise: str
     words: str
+    margin: str
     per_cent: float
     due_at: datetime
     runs_on: bool
@@ -41,6 +42,7 @@ def sla_clock(run: Run, now: datetime, sla: Sla | None = None) -> SlaClock | Non
         state=state,
         promise=promise(sla) if sla else f"within {duration(promised)}",
         words=words,
+        margin=duration(late),
         per_cent=round(max(0.0, min(share, 1.0)) * 100, 2),
         due_at=due,
         runs_on=not run.root_seen,

@@ -18,6 +18,8 @@ from console.children import GRACE_S, Child
 from console.embedded.home import PROJECT, StartError
 
 _WATCH_EVERY_S = 0.2
+#: Logs are looked at once a minute.
+_TRIM_EVERY = 300
 _READY_LIMIT_S = 120.0
 #: The children of the web server end after GRACE_S; what is left of anything then is killed.
 _STOP_LIMIT_S = GRACE_S + 2.0
@@ -68,16 +70,23 @@ class Supervisor:
     def watch(self) -> None:
         """Stays until a process ends by itself, which raises StartError, or a signal raises Stopped."""
         while True:
-            self.check()
-            time.sleep(_WATCH_EVERY_S)
+            for running in self._all():
+                processes.trim(running.log)
+            for _ in range(_TRIM_EVERY):
+                self.check()
+                time.sleep(_WATCH_EVERY_S)
 
     def check(self) -> None:
         """Raises StartError that names a process which has ended, its exit code, its log and its last words."""
-        for running in (*self._children, *(server for server, _ in self._servers)):
+        for running in self._all():
             code = running.process.poll()
             if code is not None:
                 lines = "".join(f"\n    {line}" for line in processes.last_lines(running.log))
                 raise StartError(f"{running.name} ended with {_exit(code)}; all stopped. Its log: {running.log}{lines}")
+
+    def _all(self) -> list[_Running]:
+        # A server that dies takes its clients down: it is named first.
+        return [*(server for server, _ in self._servers), *self._children]
 
     def stop(self) -> None:
         """Stops the children together, then the servers. Signals that arrive meanwhile change nothing."""

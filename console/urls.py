@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from console.health import healthz, readyz
 from console.live import live
 from console.metrics import metrics
-from console.views import counts, home
+from console.views import board, catalogue, counts, home, processes
 from console.views.placeholder import placeholder
 
 #: Signing in, out, and a new password. Accounts are made by administrators, so sign-up only says that it is closed.
@@ -30,14 +30,21 @@ _accounts: list[URLPattern | URLResolver] = [
 ]
 
 _pages: list[URLPattern | URLResolver] = [
-    path("", placeholder, name="board"),
+    path("", board.show, name="board"),
     path("counts/<slug:what>/", counts.counts, name="counts"),
     path("alerts/", placeholder, name="alerts"),
     path("alerts/<int:pk>/", placeholder, name="alert"),
     path("dead-letters/", placeholder, name="dead_letters"),
     path("runs/", placeholder, name="runs"),
     path("runs/<int:pk>/", placeholder, name="run"),
-    path("catalogue/", placeholder, name="catalogue"),
+    path("catalogue/", catalogue.show, name="catalogue"),
+    path("catalogue/workflows/<int:pk>/assign/", catalogue.assign, name="assign"),
+    path("catalogue/processes/new/", processes.edit, name="process_new"),
+    path("catalogue/processes/<int:pk>/", processes.show, name="process"),
+    path("catalogue/processes/<int:pk>/edit/", processes.edit, name="process_edit"),
+    path("catalogue/processes/<int:pk>/slas/new/", processes.edit_sla, name="sla_new"),
+    path("catalogue/processes/<int:pk>/slas/<int:sla_pk>/", processes.edit_sla, name="sla_edit"),
+    path("catalogue/processes/<int:pk>/slas/<int:sla_pk>/remove/", processes.remove_sla, name="sla_remove"),
     path("connect/", placeholder, name="connect"),
 ]
 

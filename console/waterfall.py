@@ -16,6 +16,8 @@ UNFOLDED = 150
 #: Branches nest this deep in the page; browsers stop nesting elements at about 500.
 NEST = 40
 _INDENT, _INDENT_LEVELS = 14, 16
+#: A duration beside a bar takes about the rest of the scale.
+_LABEL_ROOM = 88
 _UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "µs": 1_000}
 _SECOND = 1_000_000_000
 _STEPS = sorted(
@@ -72,6 +74,11 @@ class Bar:
         return self.span.span_id.hex()
 
     @property
+    def service(self) -> str:
+        """Which program the span ran in, or ""."""
+        return str(self.span.resource.get("service.name") or "")
+
+    @property
     def indent(self) -> int:
         """Pixels before the name; very deep trees stop moving right."""
         return min(self.depth, _INDENT_LEVELS) * _INDENT
@@ -87,14 +94,11 @@ class Bar:
         return self.x + self.width
 
     @property
-    def label_inside(self) -> bool:
-        """Whether the duration has no room to the right of the bar."""
-        return self.end > 86
-
-    @property
-    def label_at(self) -> float:
-        """Where the duration stands: after the bar, or before it where the scale ends."""
-        return self.x if self.label_inside else self.end
+    def label(self) -> str:
+        """Where the duration has room: `right` of the bar, `left` of it, or `inside`."""
+        if self.end <= _LABEL_ROOM:
+            return "right"
+        return "left" if self.x >= 100 - _LABEL_ROOM else "inside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,13 @@ class Waterfall:
     def duration(self) -> str:
         """How long it all took."""
         return span_duration(self.end_ns - self.start_ns)
+
+    @property
+    def culprit(self) -> Bar | None:
+        """Where it failed: the deepest failed span of the branch that failed last, or None where nothing failed."""
+        failed = [bar for bar in self.bars if bar.failed]
+        above = {bar.span.parent_span_id for bar in failed}
+        return max((bar for bar in failed if bar.span.span_id not in above), key=lambda bar: bar.end, default=None)
 
 
 def lay_out(

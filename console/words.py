@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from monitoring.findings import Kind, Severity
 from monitoring.models.telemetry import DeadLetterState, RunStatus, SlaState
 
-#: The six states, worst first.
-STATES = ("dead", "breach", "warn", "watch", "unknown", "ok")
-
 KIND_WORDS: dict[str, str] = {
     Kind.DEAD_LETTER: "Dead letters",
     Kind.RETRY_STORM: "Retry storm",
@@ -91,12 +88,3 @@ def shown(table: str, name: str) -> Shown:
 def kind_word(kind: str) -> str:
     """Return the word for a kind of alert."""
     return KIND_WORDS.get(kind, kind.replace("_", " ").capitalize())
-
-
-def kind_state(kind: str, severity: str) -> str:
-    """Return the lamp of an alert: what is dead or broken says so, everything else is as loud as its severity."""
-    if kind in {Kind.DEAD_LETTER, Kind.POISON_UNIT, Kind.REDRIVE_LOOP}:
-        return "dead"
-    if kind == Kind.SLA_BREACH:
-        return "breach"
-    return shown("severity", severity).state

@@ -34,15 +34,19 @@ def due_handle(due: Due, now: datetime) -> None:
 
 def _run_sla(due: Due, now: datetime) -> None:
     with tenant_scope(due.tenant_id, actor=ACTOR):
-        timers_clear(due.tenant_id, TimerKind.RUN_SLA, [due.ref])
-        # Claimed by its state: a run whose root arrived meanwhile is left alone.
-        claimed = Run.objects.filter(pk=due.ref, sla_state=SlaState.RUNNING, root_seen=False, sla_due_at__lte=now)
-        if not claimed.update(sla_state=SlaState.BREACHED):
+        # The row before its timer, as intake locks them. A run whose root arrived meanwhile is left alone.
+        running = Run.objects.filter(pk=due.ref, sla_state=SlaState.RUNNING, root_seen=False)
+        run = running.select_for_update(of=("self",)).select_related("workflow").first()
+        if run is None or run.sla_due_at is None:
+            timers_clear(due.tenant_id, TimerKind.RUN_SLA, [due.ref])
             return
-        run = Run.objects.select_related("workflow").get(pk=due.ref)
+        if run.sla_due_at > now:
+            timers_set(due.tenant_id, TimerKind.RUN_SLA, [(run.pk, run.sla_due_at)])
+            return
+        running.update(sla_state=SlaState.BREACHED)
+        timers_clear(due.tenant_id, TimerKind.RUN_SLA, [run.pk])
         desk = Desk(due.tenant_id, 0, catalogue(), now)
-        keys = BusinessKey.objects.filter(run=run).values_list("key_type", "value")[:20]
-        assert run.sla_due_at is not None
+        keys = BusinessKey.objects.filter(run=run).order_by("pk").values_list("key_type", "value")[:20]
         window = SlaWindow(
             workflow=WorkflowFacts(run.workflow_id, run.workflow.name, run.workflow.source_system),
             process=process_facts(desk.catalogue, run.process_id),
@@ -59,15 +63,17 @@ def _run_sla(due: Due, now: datetime) -> None:
 
 def _alert_quiet(due: Due, now: datetime) -> None:
     with tenant_scope(due.tenant_id, actor=ACTOR):
-        timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [due.ref])
-        row = Alert.objects.filter(pk=due.ref).exclude(status=AlertStatus.RESOLVED).first()
+        open_alert = Alert.objects.filter(pk=due.ref).exclude(status=AlertStatus.RESOLVED)
+        row = open_alert.select_for_update(of=("self",)).first()
         if row is None:
+            timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [due.ref])
             return
         quiet = QUIET_AFTER[Kind(row.kind)]
         over_at = row.last_seen_at + quiet
         if over_at > now:
             timers_set(due.tenant_id, TimerKind.ALERT_QUIET, [(row.pk, over_at)])
             return
+        timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [row.pk])
         minutes = int(quiet.total_seconds() // 60)
         resolved = resolve_alerts(
             [row.pk], due.tenant_id, over_at, f"Nothing more of it was seen for {minutes} minutes."

@@ -15,6 +15,8 @@ from pytest_django import DjangoDbBlocker
 from tests import browser, servers
 from tests.live import LiveConsole
 
+pytest_plugins = ("tests.cast",)
+
 _SERVERS = pytest.StashKey[servers.TestServers]()
 _BROWSER_ARGUMENTS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -18,6 +18,7 @@ from console.embedded.postgres import Postgres, connection
 
 TEMPLATE = "andon_template"
 _HOME = "ANDON_TEST_HOME"
+_ROOM = 2_000_000_000
 #: Besides everything that starts with ANDON_.
 _FOREIGN = ("DATABASE_URL", "CELERY_BROKER_URL", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT", "PORT")
 
@@ -61,8 +62,15 @@ def environment() -> dict[str, str]:
     """What this test process sets; what a developer has set for a console of their own is taken out first."""
     for name in [name for name in os.environ if name in _FOREIGN or (name.startswith("ANDON_") and name != _HOME)]:
         del os.environ[name]
-    home = os.environ.get(_HOME) or tempfile.mkdtemp(prefix="andon-test-")
+    home = os.environ.get(_HOME) or tempfile.mkdtemp(prefix="andon-test-", dir=_in_memory())
     return {_HOME: home, "ANDON_HOME": home}
+
+
+def _in_memory() -> str | None:
+    """A folder in memory where there is room: copying the template takes 15 ms there, 400 ms on a disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - tempfile makes a folder of our own in it
+    roomy = os.access(memory, os.W_OK | os.X_OK) and shutil.disk_usage(memory).free > _ROOM
+    return str(memory) if roomy else None
 
 
 def run_home() -> Path:

@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import secrets as randomness
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -60,6 +61,16 @@ def prepare(path: Path) -> Path:
         raise _unusable(path, PermissionError(errno.EACCES, "it belongs to another user"))
     folder(path / "logs")
     return path
+
+
+def require_room(path: Path, size: int) -> None:
+    """Raises StartError where the disk that holds `path` has fewer bytes left than `size`."""
+    left = shutil.disk_usage(path).free
+    if left < size:
+        raise StartError(
+            f"The disk that holds {path} has {left // 1_000_000} MB left, {size // 1_000_000} MB are needed. "
+            "Free some space, or set ANDON_HOME to a folder on another disk."
+        )
 
 
 def hand_over(path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from console import processes
 from console.embedded.account import Account, account_for, capability_for
-from console.embedded.home import StartError, folder, prepare, secrets, sockets
+from console.embedded.home import StartError, folder, prepare, require_room, secrets, sockets
 
 PORT = "5432"
 ADMIN = "postgres"
@@ -66,7 +66,11 @@ class Postgres:
             capability=capability,
             last_signal=signal.SIGINT,  # PostgreSQL's fast shutdown
         )
-        self._wait(self._process)
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self.stop()
+            raise
         return self._process
 
     def stop(self) -> None:
@@ -81,11 +85,7 @@ class Postgres:
 
     def _initialise(self, account: Account, capability: int) -> None:
         """Makes the cluster beside its place and moves it there when it is whole: no half-made cluster is ever used."""
-        if shutil.disk_usage(self.home).free < _ROOM_FOR_A_NEW_CLUSTER:
-            raise StartError(
-                f"The disk that holds {self.home} has less than 300 MB left, a new database needs that much. "
-                "Free some space or set ANDON_HOME to another disk."
-            )
+        require_room(self.home, _ROOM_FOR_A_NEW_CLUSTER)
         partial = self.home / "postgres.partial"
         shutil.rmtree(partial, ignore_errors=True)
         folder(partial, uid=account.uid, gid=account.gid)
@@ -100,7 +100,11 @@ class Postgres:
         making = processes.start(
             command, log=self.log, cwd=self.home, env=_environment(), account=account, capability=capability
         )
-        if making.wait() != 0:
+        try:
+            making.wait()
+        finally:
+            processes.stop(making)
+        if making.returncode != 0:
             raise StartError(_explain("The database could not be made", making.returncode, self.log))
         _write(data / "pg_hba.conf", _ACCESS_RULES, account)
         data.rename(self.data)

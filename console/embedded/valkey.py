@@ -73,7 +73,11 @@ class Valkey:
             account=account,
             capability=capability_for(account, program, [self.home]),
         )
-        self._wait(self._process)
+        try:
+            self._wait(self._process)
+        except BaseException:
+            self.stop()
+            raise
         return self._process
 
     def stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ class Plant:
     tenant_slug: str
     currency: str
     per_day: dict[str, float]
-    shifts: Shifts = Shifts()
+    shifts: Shifts = field(default=Shifts())
     #: Whether its systems name the site themselves, as they must where a tenant has several.
     states_site: bool = False
 

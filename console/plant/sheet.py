@@ -21,7 +21,8 @@ from console.plant.randomness import lognormal, stream, uuid
 from console.plant.studio import Studio
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
-NEW_TRACE = "new trace"
+#: Attributes while they are gathered.
+Said: TypeAlias = dict[str, str | bool | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Sheet:
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         scope: str = "",
-        parent: Span | str | None = None,
+        parent: Span | None = None,
         is_lost: bool = False,
     ) -> Iterator[Span]:
         """A span from now until the block ends, below `parent` or else the innermost open one; lost, it never ends."""
@@ -154,19 +155,14 @@ class Sheet:
         ready = {span.context.trace_id: _seconds(span.end_time) for span in spans if span.parent is None}
         return Drawn(
             self.tenant,
-            tuple(
-                (max(_seconds(span.end_time), ready.get(span.context.trace_id, 0.0)), span) for span in spans
-            ),
+            tuple((max(_seconds(span.end_time), ready.get(span.context.trace_id, 0.0)), span) for span in spans),
             tuple(self._events),
             tuple(self._follow_ups),
         )
 
-    def _context(self, parent: Span | str | None) -> Context:
-        if parent == NEW_TRACE:
-            return Context()
-        if isinstance(parent, Span):
-            return set_span_in_context(parent, Context())
-        return set_span_in_context(self._open[-1], Context()) if self._open else Context()
+    def _context(self, parent: Span | None) -> Context:
+        above = parent or (self._open[-1] if self._open else None)
+        return set_span_in_context(above, Context()) if above else Context()
 
 
 def _ns(seconds: float) -> int:

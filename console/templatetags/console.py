@@ -17,6 +17,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from console import words
+from monitoring.selectors.standing import STATES, alert_state
 from partners.roles import Right
 from partners.viewer import Viewer
 
@@ -39,7 +40,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def lamp(state: str, word: str, extra: str = "") -> SafeString:
     """Show a state by a shape of its own and a word."""
-    state = state if state in words.STATES else "unknown"
+    state = state if state in STATES else "unknown"
     return format_html(
         '<span class="lamp {} {}">{}<span>{}</span></span>', state, _classes("lamp", extra), icon(f"lamp-{state}"), word
     )
@@ -55,7 +56,7 @@ def shown(table: str, name: str, extra: str = "") -> SafeString:
 @register.simple_tag
 def kind_badge(kind: str, severity: str, count: int | None = None, href: str = "") -> SafeString:
     """Show an alert's kind as a badge; with `href` it leads there."""
-    state = words.kind_state(kind, severity)
+    state = alert_state(kind, severity)
     body = format_html("{}<span>{}</span>", icon(f"lamp-{state}"), words.kind_word(kind))
     if count is not None:
         body = format_html("{} <b>{}</b>", body, number(count))
@@ -145,7 +146,7 @@ def percent(ratio: float | Decimal | None) -> str:
     rounded = round(value, digits)
     if rounded == 100 and value < 100:
         rounded = 99.9
-    return f"{rounded:.{digits}f} %"
+    return f"{rounded:.{digits}f}".removesuffix(".0") + " %"
 
 
 @register.filter

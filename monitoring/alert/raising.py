@@ -15,6 +15,7 @@ from monitoring.desk import Desk
 from monitoring.detect.step import Detected
 from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
+from monitoring.names import fitted
 from monitoring.timers import timers_set
 
 #: Kinds that end by themselves once nothing more of it was seen for this long (event time).
@@ -23,6 +24,7 @@ QUIET_AFTER = {
     Kind.SLA_BREACH: timedelta(hours=6),
 }
 _MOST_EVIDENCE = 50
+_FINGERPRINT = 200
 
 _UPSERT = """
 INSERT INTO monitoring_alert AS known
@@ -83,7 +85,7 @@ def alert(detected: Detected, desk: Desk) -> Alerted:
             cursor.execute(
                 "UPDATE monitoring_deadletter SET fingerprint = %s "
                 "WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)",
-                [fingerprint, list(ids)],
+                [fitted(fingerprint, _FINGERPRINT), list(ids)],
             )
     resolved = resolve_settled(detected.settled, desk.tenant_id, desk.now)
     touched = bool(detected.members or detected.settled)
@@ -111,7 +113,7 @@ def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
         "kind": finding.kind.value,
         "severity": finding.severity.value,
         "title": finding.title[:300],
-        "fingerprint": finding.fingerprint[:200],
+        "fingerprint": fitted(finding.fingerprint, _FINGERPRINT),
         "workflow_id": finding.workflow_id,
         "process_id": finding.process_id,
         # Whatever went wrong, the person who meets it asks what was promised.

@@ -27,7 +27,7 @@ def load(body: bytes, limits: Limits) -> object:
     Of a key that stands twice the last value counts. NaN, Infinity and numbers beyond a double are read as floats,
     lone surrogates as U+FFFD, so that one such value does not cost the sender the whole body.
     """
-    if sum(map(body.count, _STRUCTURE)) > limits.json_values and _values_of(body) > limits.json_values:
+    if sum(map(body.count, _STRUCTURE)) > limits.json_values and _exceeds(body, limits.json_values):
         raise PayloadTooLarge(refusal("JSON values", limits.json_values))
     try:
         return orjson.loads(body)
@@ -46,16 +46,17 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
 
-def _values_of(body: bytes) -> int:
-    """How many commas, objects and arrays stand outside of strings, read in pieces to stay small."""
+def _exceeds(body: bytes, most: int) -> bool:
+    """Whether more than `most` commas, objects and arrays stand outside of strings; read in pieces, to stay small."""
     count, inside, start = 0, False, 0
-    while start < len(body):
-        stop = start + _CHUNK
-        while body[stop - 1 : stop] == b"\\":
-            stop += 1
+    while start < len(body) and count <= most:
+        piece = body[start : start + _CHUNK]
+        # A piece that ends in an open escape takes the escaped character along.
+        escapes = len(piece) - len(piece.rstrip(b"\\"))
+        stop = start + _CHUNK + escapes % 2
         piece = body[start:stop].replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = piece.split(b'"')
-        count += sum(part.count(sign) for part in parts[inside::2] for sign in (b",", b"{", b"["))
+        count += sum(map(b'"'.join(parts[inside::2]).count, _STRUCTURE))
         inside ^= len(parts) % 2 == 0
         start = stop
-    return count
+    return count > most

@@ -20,7 +20,7 @@ class Limits:
     links: int = 50_000
     values: int = 200_000
     fields: int = 600_000
-    json_values: int = 1_000_000
+    json_values: int = 500_000
 
 
 LIMITS = Limits()

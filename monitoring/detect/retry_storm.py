@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from types import MappingProxyType
 
 from monitoring.detect.impact import impact, severity
 from monitoring.detect.thresholds import limit, overlaid
-from monitoring.detect.titles import business_units, duration, subject
+from monitoring.detect.titles import business_units, counted, duration, subject
 from monitoring.findings import AttemptWindow, Evidence, Finding, Kind, NextStep, Severity
 
 _MAX_EVIDENCE = 20
@@ -79,7 +80,7 @@ class RetryStorm:
                 count=1,
                 workflow_id=window.workflow.id,
                 process_id=window.process.id,
-                reason=_reason(window, verdict),
+                reason=_reason(window, verdict, limits),
                 figures=MappingProxyType({
                     "level": verdict.level,
                     "first_attempts": window.first_attempts,
@@ -146,14 +147,6 @@ def _severity(window: AttemptWindow, load: Load, limits: RetryStormThresholds) -
     return severity(window.process, raised=(severe,), lowered=(mild,))
 
 
-def _span_of_time(window: AttemptWindow) -> str:
-    return duration((window.ended_at - window.started_at).total_seconds()) if _is_spread(window) else "5 min"
-
-
-def _is_spread(window: AttemptWindow) -> bool:
-    return (window.ended_at - window.started_at).total_seconds() >= 1
-
-
 def _title(window: AttemptWindow, load: Load, *, storm: bool) -> str:
     name = subject(window.workflow, window.process)
     if not storm:
@@ -161,20 +154,14 @@ def _title(window: AttemptWindow, load: Load, *, storm: bool) -> str:
     return f"{name}: retry storm, {load.amplification:.1f} attempts for each unit, {load.goodput:.0%} succeed"
 
 
-def _reason(window: AttemptWindow, verdict: StormVerdict) -> str:
-    figures = f"{window.retries} retries on {window.first_attempts} first attempts in {_span_of_time(window)}"
+def _reason(window: AttemptWindow, verdict: StormVerdict, limits: RetryStormThresholds) -> str:
+    length = duration((window.ended_at - window.started_at).total_seconds())
+    figures = f"{window.retries} retries on {window.first_attempts} first attempts in {length}"
     error = _commonest(window)
     cause = f"; most often {error[0]} ({error[1]})" if error else ""
-    lasting = sum(1 for _ in _lasting(window))
-    since = f"; {lasting} windows before were above 20% too" if lasting else ""
+    lasting = sum(1 for _ in takewhile(lambda ratio: ratio > limits.storm_ratio, window.earlier))
+    since = f"; above {limits.storm_ratio:.0%} in the {counted(lasting, 'window')} before too" if lasting else ""
     return f"{figures}: {'; '.join(verdict.reasons)}{cause}{since}"
-
-
-def _lasting(window: AttemptWindow) -> Iterator[float]:
-    for ratio in window.earlier:
-        if ratio <= RetryStormThresholds().storm_ratio:
-            return
-        yield ratio
 
 
 def _commonest(window: AttemptWindow) -> tuple[str, int] | None:

@@ -22,9 +22,9 @@ def limit(default: float, unit: str) -> Any:
 
 
 def overlaid(defaults: _T, overrides: Mapping[str, float]) -> _T:
-    """The defaults with the tenant's values; a name that the detector does not know is left out."""
+    """The defaults with the tenant's values; a name that the detector does not know, or no number, is left out."""
     known = {threshold.name for threshold in fields(defaults)}
-    ours = {name: float(value) for name, value in overrides.items() if name in known}
+    ours = {name: value for name, value in overrides.items() if name in known and isinstance(value, int | float)}
     return replace(defaults, **ours) if ours else defaults
 
 

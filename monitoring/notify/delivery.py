@@ -6,6 +6,7 @@ same id: at least once, recognisable by its receiver.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +21,8 @@ from monitoring.notify.webhook import Webhook
 from monitoring.timers import timers_clear, timers_set
 from partners.models import Tenant
 from partners.scope import tenant_scope
+
+_log = logging.getLogger(__name__)
 
 ACTOR = "system:outbox"
 TRANSPORTS: dict[str, Transport] = {ChannelKind.EMAIL: Email(), ChannelKind.WEBHOOK: Webhook()}
@@ -41,19 +44,12 @@ def deliver(tenant_id: int, notification_id: int, now: datetime) -> Notification
         claimed = _claim(tenant_id, notification_id, now)
     if claimed is None:
         return None
-    state, reason, again_at = NotificationState.DELIVERED, "", None
-    try:
-        TRANSPORTS[claimed.channel.kind].send(claimed.channel.target, claimed.channel.secret, claimed.message)
-    except NotConfigured as missing:
-        state, reason = NotificationState.SUPPRESSED, str(missing)
-    except PermanentFailure as failure:
-        state, reason = NotificationState.FAILED, str(failure)
-    except TemporaryFailure as failure:
-        reason = str(failure)
-        if claimed.tries > len(_WAITS):
-            state, reason = NotificationState.FAILED, f"given up after {claimed.tries} tries: {reason}"
-        else:
-            state, again_at = NotificationState.INTENDED, now + _WAITS[claimed.tries - 1]
+    state, reason = _sent(claimed)
+    again_at = None
+    if state is NotificationState.INTENDED and claimed.tries > len(_WAITS):
+        state, reason = NotificationState.FAILED, f"given up after {claimed.tries} tries: {reason}"
+    elif state is NotificationState.INTENDED:
+        again_at = now + _WAITS[claimed.tries - 1]
     with tenant_scope(tenant_id, actor=ACTOR):
         Notification.objects.filter(pk=notification_id, state=NotificationState.INTENDED).update(
             state=state,
@@ -67,6 +63,23 @@ def deliver(tenant_id: int, notification_id: int, now: datetime) -> Notification
         else:
             timers_clear(tenant_id, TimerKind.NOTIFICATION, [notification_id])
     return state
+
+
+def _sent(claimed: _Claimed) -> tuple[NotificationState, str]:
+    """Send it and say how that went; `intended` means: try again."""
+    channel = claimed.channel
+    try:
+        TRANSPORTS[channel.kind].send(channel.target, channel.secret, claimed.message)
+    except NotConfigured as missing:
+        return NotificationState.SUPPRESSED, str(missing)
+    except PermanentFailure as failure:
+        return NotificationState.FAILED, str(failure)
+    except TemporaryFailure as failure:
+        return NotificationState.INTENDED, str(failure)
+    except Exception as fault:  # A fault of ours waits like any other, or the sweep would try it without end.
+        _log.exception("notification over channel %d failed", channel.pk)
+        return NotificationState.INTENDED, f"a fault in Andon: {fault.__class__.__name__}"
+    return NotificationState.DELIVERED, ""
 
 
 def _claim(tenant_id: int, notification_id: int, now: datetime) -> _Claimed | None:

@@ -20,6 +20,10 @@ _INSIDE = [
 ]
 
 
+#: Databases, caches and brokers, which a forged request could make talk.
+_NOT_WEB = frozenset({1433, 1521, 2375, 2379, 3306, 4369, 5432, 5672, 6379, 9042, 9092, 11211, 27017})
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """A webhook's address, judged: connect to `address`, speak as `host`."""
@@ -33,12 +37,17 @@ class Destination:
 
 def judged(url: str) -> Destination:
     """Return where to connect, or raise PermanentFailure with the reason why this address is not allowed."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise PermanentFailure(f"the address can't be read: {error}") from error
     if parts.scheme not in ("https", "http") or not host or parts.username or parts.password:
         raise PermanentFailure("the address must be https://host/path without user and password")
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
+        if port in _NOT_WEB or (port < 1024 and port not in (80, 443)):
+            raise PermanentFailure(f"port {port} is no web server's")
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (ValueError, UnicodeError) as error:
         raise PermanentFailure(f"{host} is no usable host name") from error

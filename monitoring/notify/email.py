@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import BadHeaderError, EmailMessage
 
 from monitoring.notify.transport import Message, NotConfigured, PermanentFailure, TemporaryFailure
 
@@ -22,6 +22,8 @@ class Email:
         mail = EmailMessage(subject, message.text, to=[target], headers={"Message-ID": f"<{message.id}@andon>"})
         try:
             mail.send()
+        except BadHeaderError as error:
+            raise PermanentFailure("the address holds a line break") from error
         except smtplib.SMTPRecipientsRefused as error:
             raise PermanentFailure(f"the mail server refuses {target}: {error}") from error
         except (smtplib.SMTPException, OSError) as error:

@@ -41,8 +41,10 @@ class Notified:
 
 def notify(alerted: Alerted, desk: Desk) -> Notified:
     """Write the outbox rows of newly raised and resolved alerts, and announce what open pages should reload."""
+    raised = [change.id for change in alerted.changes if change.raised]
+    grown = [change.id for change in alerted.changes if not change.raised]
     intended = [
-        *notifications_write([change.id for change in alerted.changes if change.raised], "raised", desk.now),
+        *notifications_write([*raised, *_withheld(grown)], "raised", desk.now),
         *notifications_write(alerted.resolved, "resolved", desk.now),
     ]
     topics = ["board"] if alerted.runs or alerted.events else []
@@ -53,16 +55,30 @@ def notify(alerted: Alerted, desk: Desk) -> Notified:
     return Notified(tuple(intended), alerted.changes)
 
 
+def _withheld(alert_ids: list[int]) -> list[int]:
+    """Alerts that a channel judged too quiet, or history; they have grown since and are judged again."""
+    if not alert_ids:
+        return []
+    kept_back = Notification.objects.filter(
+        alert_id__in=alert_ids, event="raised", state=NotificationState.SUPPRESSED, tries=0
+    )
+    return sorted(set(kept_back.values_list("alert_id", flat=True)))
+
+
 def notifications_write(alert_ids: Iterable[int], event: str, now: datetime) -> list[int]:
-    """Write one outbox row for each alert and channel; return those that are to be sent."""
+    """Write one outbox row for each alert and channel; return those that are to be sent.
+
+    Writing a row again changes nothing, unless it was suppressed and the alert has become worth telling.
+    """
     ids = list(alert_ids)
     if not ids:
         return []
     channels = list(Channel.objects.filter(enabled=True))
+    told = _told(ids) if event == "resolved" else set()
     intended = []
-    for alert in Alert.objects.filter(pk__in=ids) if channels else ():
+    for alert in Alert.objects.filter(pk__in=ids).order_by("pk") if channels else ():
         for channel in channels:
-            verdict = judge(channel, alert, event, now)
+            verdict = judge(channel, alert, event, now, told=(alert.pk, channel.pk) in told)
             row, made = Notification.objects.get_or_create(
                 alert=alert,
                 channel=channel,
@@ -76,20 +92,34 @@ def notifications_write(alert_ids: Iterable[int], event: str, now: datetime) -> 
                     "created_at": now,
                 },
             )
-            if made and verdict.state is NotificationState.INTENDED:
+            if verdict.state is NotificationState.INTENDED and (made or _released(row, now)):
                 timers_set(alert.tenant_id, TimerKind.NOTIFICATION, [(row.pk, now)])
                 intended.append(row.pk)
     return intended
 
 
-def judge(channel: Channel, alert: Alert, event: str, now: datetime) -> Verdict:
-    """Decide whether a channel carries an alert. Pure."""
+def _told(alert_ids: list[int]) -> set[tuple[int, int]]:
+    """Which alerts were raised on which channels, as (alert, channel)."""
+    raised = Notification.objects.filter(alert_id__in=alert_ids, event="raised")
+    return set(raised.exclude(state=NotificationState.SUPPRESSED).values_list("alert_id", "channel_id"))
+
+
+def _released(row: Notification, now: datetime) -> bool:
+    """Whether this call took a row out of its suppression. One that was tried (no mail server is set) stays."""
+    waiting = Notification.objects.filter(pk=row.pk, state=NotificationState.SUPPRESSED, tries=0)
+    return bool(waiting.update(state=NotificationState.INTENDED, reason="", next_try_at=now))
+
+
+def judge(channel: Channel, alert: Alert, event: str, now: datetime, *, told: bool = False) -> Verdict:
+    """Decide whether a channel carries an alert; `told` says that it carried the raising. Pure."""
     if _LOUDEST_FIRST.index(alert.severity) > _LOUDEST_FIRST.index(channel.min_severity):
         return Verdict(NotificationState.SUPPRESSED, f"{alert.severity} is below the channel's {channel.min_severity}")
     if channel.kinds and alert.kind not in channel.kinds:
         return Verdict(NotificationState.SUPPRESSED, f"the channel does not carry {alert.kind}")
     if now - alert.last_seen_at > HISTORY and event == "raised":
         return Verdict(NotificationState.SUPPRESSED, "it had happened more than an hour before it arrived")
+    if event == "resolved" and not told:
+        return Verdict(NotificationState.SUPPRESSED, "nobody was told that it was raised")
     if event == "resolved" and now - alert.raised_at < timedelta(seconds=1):
         return Verdict(NotificationState.SUPPRESSED, "it was over before anyone was told")
     return Verdict(NotificationState.INTENDED)

@@ -8,7 +8,7 @@ from monitoring.desk import Desk
 from monitoring.facts import Mapped
 from monitoring.findings import AttemptWindow, DeadLetterWindow, SlaWindow, UnmappedWindow
 from monitoring.project.attempts import placed_attempts, write_attempts
-from monitoring.project.dead_letters import settle_dead_letters, write_dead_letters
+from monitoring.project.dead_letters import settle_dead_letters, still_dead, write_dead_letters
 from monitoring.project.events import write_events
 from monitoring.project.keys import write_keys
 from monitoring.project.logs import write_trace_logs
@@ -45,14 +45,16 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     events = write_events(mapped.events, workflows, desk)
     write_keys(runs, events, desk)
     write_trace_logs(mapped.logs, desk)
-    attempts = write_attempts(placed_attempts(runs, events), desk)
-    settled = settle_dead_letters(attempts)
-    fresh = write_dead_letters(attempts, desk)
+    told = placed_attempts(runs, events)
+    attempts = write_attempts(told, desk)
+    # A unit that dies of the same attempt again is no new attempt, but dead again: so all that was told goes in here.
+    settled = settle_dead_letters(told)
+    fresh = write_dead_letters(told, desk)
     write_rollups(runs, events, attempts, [dead.placed for dead in fresh], desk)
     set_run_timers(runs, desk)
     reader = WindowReader(workflows, desk)
     return Projected(
-        dead_letters=reader.dead_letters(fresh),
+        dead_letters=reader.dead_letters(still_dead(fresh, told)),
         attempts=reader.attempts(attempts),
         promises=reader.promises(runs),
         unmapped=reader.unmapped(runs, events, workflows),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.facts import DEAD_PHASES, Phase
 from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.money import money
 from monitoring.project.rows import insert_rows
 
 _COLUMNS = [
@@ -36,6 +38,21 @@ _SETTLED_BY = {
     Phase.DISCARDED: ("discarded", "The source says it was thrown away."),
     Phase.OK: ("redriven", "A later attempt ended well."),
 }
+#: News of a unit may have come before the notice of its death. A try counts from its start: the consumer that parked
+#: its message in a dead-letter queue ends well itself, and later.
+_KNOWN_NEWS = """
+SELECT DISTINCT ON (unit_id) unit_id, phase, CASE phase WHEN 'ok' THEN coalesce(started_at, ended_at) ELSE ended_at END
+FROM monitoring_attempt
+WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s) AND phase = ANY(%s)
+ORDER BY unit_id, 3 DESC
+"""
+_SETTLE = """
+UPDATE monitoring_deadletter AS dead SET state = said.state, settled_at = said.at, settled_by = 'telemetry',
+    settled_reason = said.reason
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS said(unit_id, state, reason, at)
+WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.unit_id = said.unit_id
+  AND dead.state = 'open' AND said.at >= dead.died_at RETURNING dead.id, dead.fingerprint
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +82,48 @@ def write_dead_letters(attempts: Sequence[PlacedAttempt], desk: Desk) -> tuple[F
 
 def settle_dead_letters(attempts: Iterable[PlacedAttempt]) -> frozenset[str]:
     """Settle open dead letters whose unit was put back, thrown away or did succeed; return their fingerprints."""
-    news: dict[str, PlacedAttempt] = {}
+    settled = _settle(_news(attempts))
+    return frozenset(fingerprint for fingerprint in settled.values() if fingerprint)
+
+
+def still_dead(fresh: Sequence[FreshDeadLetter], attempts: Iterable[PlacedAttempt]) -> tuple[FreshDeadLetter, ...]:
+    """Settle those that were dealt with before their death was told of; return the others, which stand still."""
+    if not fresh:
+        return ()
+    units = sorted(dead.placed.fact.unit_id[:300] for dead in fresh)
+    news = _news(attempts)
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN_NEWS, [units, [phase.value for phase in _SETTLED_BY]])
+        for unit_id, phase, at in cursor.fetchall():
+            if unit_id not in news or news[unit_id][1] < at:
+                news[unit_id] = (Phase(phase), at)
+    settled = _settle({unit_id: news[unit_id] for unit_id in units if unit_id in news})
+    return tuple(dead for dead in fresh if dead.id not in settled)
+
+
+def _news(attempts: Iterable[PlacedAttempt]) -> dict[str, tuple[Phase, datetime]]:
+    """The latest of what became of each unit after a death."""
+    news: dict[str, tuple[Phase, datetime]] = {}
     for placed in attempts:
-        if placed.fact.phase in _SETTLED_BY:
-            news[placed.fact.unit_id[:300]] = placed
+        fact, unit_id = placed.fact, placed.fact.unit_id[:300]
+        at = fact.started_at or placed.at if fact.phase is Phase.OK else placed.at
+        if fact.phase in _SETTLED_BY and (unit_id not in news or news[unit_id][1] < at):
+            news[unit_id] = (fact.phase, at)
+    return news
+
+
+def _settle(news: Mapping[str, tuple[Phase, datetime]]) -> dict[int, str]:
+    """Settle the open ones among these units; return their ids and fingerprints."""
     if not news:
-        return frozenset()
+        return {}
     units = sorted(news)
-    stated = [_SETTLED_BY[news[unit].fact.phase] for unit in units]
+    stated = [_SETTLED_BY[news[unit][0]] for unit in units]
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE monitoring_deadletter AS dead SET state = said.state, settled_at = said.at, "
-            "settled_by = 'telemetry', settled_reason = said.reason "
-            "FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS said(unit_id, state, reason, at) "
-            "WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.unit_id = said.unit_id "
-            "AND dead.state = 'open' AND said.at >= dead.died_at RETURNING dead.fingerprint",
-            [units, [state for state, _ in stated], [why for _, why in stated], [news[unit].at for unit in units]],
+            _SETTLE,
+            [units, [state for state, _ in stated], [why for _, why in stated], [news[unit][1] for unit in units]],
         )
-        return frozenset(fingerprint for (fingerprint,) in cursor.fetchall() if fingerprint)
+        return dict(cursor.fetchall())
 
 
 def _values(unit_id: str, placed: PlacedAttempt, desk: Desk) -> tuple[object, ...]:
@@ -91,5 +132,5 @@ def _values(unit_id: str, placed: PlacedAttempt, desk: Desk) -> tuple[object, ..
     return (
         desk.tenant_id, unit_id, placed.workflow_id, placed.process_id, placed.site_id, placed.run_id, placed.event_id,
         desk.intake_id, fact.destination[:300], fact.step[:300], fact.error_class[:200], fact.message[:4000],
-        fact.span_id, fact.attempt, 1, keys, placed.value, fact.confidence.value, placed.at, "open", "", "", "",
+        fact.span_id, fact.attempt, 1, keys, money(placed.value), fact.confidence.value, placed.at, "open", "", "", "",
     )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from monitoring.desk import Desk
 from monitoring.facts import EventFact
+from monitoring.names import fitted
 from monitoring.project.rows import insert_rows
 from monitoring.project.workflows import Workflows
 
@@ -30,7 +31,7 @@ class ProjectedEvent:
 
 def write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedEvent, ...]:
     """Insert the events that are new and return only those."""
-    by_identity = {(fact.record.source[:300], fact.record.id[:300]): fact for fact in facts}
+    by_identity = {(fitted(fact.record.source, 300), fitted(fact.record.id, 300)): fact for fact in facts}
     rows = [
         (
             desk.tenant_id,

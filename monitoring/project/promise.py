@@ -24,4 +24,4 @@ def _state(row: RunRow, due: datetime) -> str:
     # A running run is breached by the clock, not here: its due time is in the timers' index.
     if not row.root_seen:
         return "breached" if row.sla_state == "breached" else "running"
-    return "met" if row.ended_at <= due + timedelta(milliseconds=1) else "breached"
+    return "met" if row.ended_at - timedelta(milliseconds=1) <= due else "breached"

@@ -96,7 +96,8 @@ def _row(values: Sequence[Any]) -> RunRow:
 
 
 def _values(row: RunRow, names: Iterable[str]) -> list[Any]:
-    plain = {"services": _SEPARATOR.join(row.services), "intakes": _SEPARATOR.join(map(str, row.intakes))}
+    services = (name.replace(_SEPARATOR, " ") for name in row.services)
+    plain = {"services": _SEPARATOR.join(services), "intakes": _SEPARATOR.join(map(str, row.intakes))}
     return [plain[name] if name in plain else getattr(row, name) for name in names]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitoring.facts import DEAD_PHASES, AttemptFact, Confidence, Phase, RunFact
+from monitoring.names import fitted
+from monitoring.project.money import money
 
 #: Phases that describe an actual try; the others are what became of the unit afterwards.
 TRY_PHASES = frozenset({Phase.OK, Phase.ERROR, Phase.RETRY_SCHEDULED, Phase.REDELIVERED, Phase.DEAD, Phase.RE_DEAD})
@@ -102,19 +104,23 @@ def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
         retries=tries.retries,
         dead_letters=tries.dead,
         confidence=_weakest(fact.attempts),
-        value=fact.value,
+        value=money(fact.value),
         stated_due_at=fact.due_at,
         sla_id=None,
         sla_due_at=None,
         sla_state="none",
-        services=fact.services[:_MOST_SERVICES],
+        services=tuple(sorted({fitted(name, 200) for name in fact.services}))[:_MOST_SERVICES],
         intakes=(intake_id,),
     )
 
 
 def merged_row(known: RunRow, fresh: RunRow) -> RunRow:
-    """Return `known` with what `fresh` adds. Who the run is follows the surer of the two."""
-    surer = fresh if fresh.rank > known.rank else known
+    """Return `known` with what `fresh` adds. Who the run is follows the surer of the two.
+
+    The order in which requests arrive decides nothing but the order of `intakes`, provided that a trace states one
+    site: of two that do not agree, what is kept is chosen by its value, never by its turn.
+    """
+    surer, other = (fresh, known) if _sureness(fresh) > _sureness(known) else (known, fresh)
     root_seen = known.root_seen or fresh.root_seen
     dead = known.dead_letters + fresh.dead_letters
     failed = "error" in (known.status, fresh.status)
@@ -122,28 +128,39 @@ def merged_row(known: RunRow, fresh: RunRow) -> RunRow:
         known,
         workflow_id=surer.workflow_id,
         process_id=surer.process_id,
-        site_id=surer.site_id if surer.site_id is not None else known.site_id,
+        site_id=surer.site_id if surer.site_id is not None else other.site_id,
         rank=surer.rank,
         mapping_rule_id=surer.mapping_rule_id,
         mapping_reason=surer.mapping_reason,
-        version=surer.version or known.version,
+        version=surer.version,
         status=_status(dead=dead, failed=failed, root_seen=root_seen),
         started_at=min(known.started_at, fresh.started_at),
         ended_at=max(known.ended_at, fresh.ended_at),
         root_seen=root_seen,
-        root_name=fresh.root_name if fresh.root_seen else known.root_name or fresh.root_name,
-        error_class=known.error_class or fresh.error_class,
+        root_name=_first_said(known.root_name, fresh.root_name),
+        error_class=_first_said(known.error_class, fresh.error_class),
         span_count=known.span_count + fresh.span_count,
         error_count=known.error_count + fresh.error_count,
         attempts=known.attempts + fresh.attempts,
         retries=known.retries + fresh.retries,
         dead_letters=dead,
         confidence=_weaker(known.confidence, fresh.confidence),
-        value=fresh.value if known.value is None else known.value,
-        stated_due_at=known.stated_due_at or fresh.stated_due_at,
-        services=tuple(dict.fromkeys((*known.services, *fresh.services)))[:_MOST_SERVICES],
+        value=max((row.value for row in (known, fresh) if row.value is not None), default=None),
+        stated_due_at=min((row.stated_due_at for row in (known, fresh) if row.stated_due_at), default=None),
+        services=tuple(sorted({*known.services, *fresh.services}))[:_MOST_SERVICES],
         intakes=(*known.intakes, *fresh.intakes),
     )
+
+
+def _sureness(row: RunRow) -> tuple[int, bool, int, str, int, int, str]:
+    """By rank, then rather mapped than not; what follows only makes the choice the same in any order."""
+    mapped = row.process_id is not None
+    rule_id, process_id = row.mapping_rule_id or 0, row.process_id or 0
+    return row.rank, mapped, -row.workflow_id, row.version, process_id, rule_id, row.mapping_reason
+
+
+def _first_said(one: str, other: str) -> str:
+    return min(filter(None, (one, other)), default="")
 
 
 def _status(*, dead: int, failed: bool, root_seen: bool) -> str:

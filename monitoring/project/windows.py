@@ -18,6 +18,7 @@ from monitoring.findings import (
     UnmappedWindow,
     WorkflowFacts,
 )
+from monitoring.models import Workflow
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.events import ProjectedEvent
@@ -54,6 +55,13 @@ class WindowReader:
             known.id: WorkflowFacts(known.id, known.name, known.source_system) for known in workflows.by_key.values()
         }
 
+    def _workflow(self, pk: int) -> WorkflowFacts:
+        """A run may belong to a workflow that an earlier request named more surely than this one."""
+        if pk not in self._facts:
+            row = Workflow.objects.get(pk=pk)
+            self._facts[pk] = WorkflowFacts(row.pk, row.name, row.source_system)
+        return self._facts[pk]
+
     def dead_letters(self, fresh: Iterable[FreshDeadLetter]) -> tuple[DeadLetterWindow, ...]:
         """One window for each workflow, destination and error class."""
         groups: dict[tuple[int, str, str], list[FreshDeadLetter]] = defaultdict(list)
@@ -73,7 +81,7 @@ class WindowReader:
             )
             open_before: int = cursor.fetchone()[0]
         return DeadLetterWindow(
-            workflow=self._facts[workflow_id],
+            workflow=self._workflow(workflow_id),
             process=process_facts(self.desk.catalogue, members[0].placed.process_id),
             destination=destination,
             error_class=error_class,
@@ -108,7 +116,7 @@ class WindowReader:
         earlier = tuple(_ratio(_sums(placed.workflow_id, start - WINDOW * n, end - WINDOW * n)) for n in (1, 2))
         usual = _sums(placed.workflow_id, start - timedelta(days=1), start - WINDOW)
         return AttemptWindow(
-            workflow=self._facts[placed.workflow_id],
+            workflow=self._workflow(placed.workflow_id),
             process=process_facts(self.desk.catalogue, placed.process_id),
             started_at=start,
             ended_at=end,
@@ -130,7 +138,7 @@ class WindowReader:
         """One window for each run that this request shows to have ended past its promise."""
         return tuple(
             SlaWindow(
-                workflow=self._facts[run.row.workflow_id],
+                workflow=self._workflow(run.row.workflow_id),
                 process=process_facts(self.desk.catalogue, run.row.process_id),
                 run_id=run.id,
                 sla_kind=sla_kind(self.desk, run.row.process_id, run.row.sla_id),
@@ -144,7 +152,6 @@ class WindowReader:
             if run.row.sla_state == "breached"
             and run.row.sla_due_at is not None
             and not (run.before and run.before.sla_state == "breached")
-            and run.row.workflow_id in self._facts
         )
 
     def unmapped(

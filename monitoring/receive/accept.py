@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 from opentelemetry import trace
 
@@ -28,6 +28,8 @@ ACTOR = "system:intake"
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
+#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch.
+_LOCK_PATIENCE = "SET LOCAL lock_timeout = '3s'"
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
@@ -53,7 +55,7 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
     close_old_connections()
     try:
         return _committed(arrival, payload, decoded, after)
-    except (OperationalError, InterfaceError) as error:
+    except (DatabaseError, InterfaceError) as error:
         if not _is_transient(error):
             raise
         _log.warning("intake is waiting for the database: %s", error)
@@ -65,7 +67,8 @@ def _committed(
 ) -> Answer:
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(arrival.tenant_id, actor=ACTOR):
+            with tenant_scope(arrival.tenant_id, actor=ACTOR), connection.cursor() as cursor:
+                cursor.execute(_LOCK_PATIENCE)
                 kept = keep(arrival, payload, decoded)
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:

@@ -17,7 +17,7 @@ from django.conf import settings
 from monitoring.receive.accept import accept
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import negotiate
-from monitoring.receive.gate import InFlight, KeyRing, Overloaded
+from monitoring.receive.gate import InFlight, KeyRing, KeysUnavailable, Overloaded
 from monitoring.receive.outcomes import Outcomes
 from monitoring.records import Encoding, Signal, UnsupportedPayload
 from partners.keys import KeyHolder, bearer
@@ -100,6 +100,9 @@ class IntakeApp:
             return refusal(spoken, 408, "slow", f"The body did not arrive within {_PATIENCE_S:.0f} s."), holder
         except Disconnected:
             raise
+        except KeysUnavailable as error:
+            _log.warning("intake is waiting for the database: %s", error)
+            return refusal(spoken, 503, "database", "The key can't be looked up at the moment; try again."), holder
         except Exception:  # noqa: BLE001  Whatever it is, the sender must keep its batch: 500 would make it drop it.
             _log.exception("intake failed")
             return refusal(spoken, 503, "fault", "Something failed here that is not your fault; try again."), holder
@@ -154,6 +157,8 @@ async def _send(answer: Answer, send: Send) -> None:
     headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
     if answer.retry_after_s is not None:
         headers.append((b"retry-after", str(answer.retry_after_s).encode()))
+    if answer.status == 405:
+        headers.append((b"allow", b"POST"))
     if answer.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="andon"'))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -136,7 +136,9 @@ def _whole_frames(body: bytes) -> None:
             pos, inside = _frame_end(body, pos, _MAX_BLOCKS - blocks)
             blocks += inside
     except (IndexError, zstandard.ZstdError):
-        raise MalformedPayload("The zstd body is cut short, or other bytes follow its end; send it whole.") from None
+        raise MalformedPayload(
+            "The zstd body is cut short, in too many pieces or followed by other bytes; send it whole, as one frame."
+        ) from None
 
 
 def _frame_end(body: bytes, pos: int, most: int) -> tuple[int, int]:

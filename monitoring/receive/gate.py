@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from partners.keys import KeyHolder, find_holder
 from partners.models.keys import KeyKind
@@ -17,6 +17,10 @@ from partners.models.keys import KeyKind
 #: A revoked key stops working within this long.
 _TRUSTED_S = 1.0
 _MOST_KEYS = 10_000
+
+
+class KeysUnavailable(RuntimeError):
+    """The database can't say whose a key is."""
 
 
 class KeyRing:
@@ -34,9 +38,12 @@ class KeyRing:
             return found[1] if found and time.monotonic() - found[0] < _TRUSTED_S else None
 
     def holder(self, key: str) -> KeyHolder | None:
-        """Ask the database whose key this is; None for what opens nothing."""
+        """Ask the database whose key this is; None for what opens nothing. Raises KeysUnavailable."""
         close_old_connections()
-        found = find_holder(KeyKind.INGEST, key)
+        try:
+            found = find_holder(KeyKind.INGEST, key)
+        except (DatabaseError, InterfaceError) as error:
+            raise KeysUnavailable(str(error)) from error
         if found is not None:
             with self._lock:
                 self._good[hashlib.sha256(key.encode()).digest()] = (time.monotonic(), found)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from monitoring.receive.arrival import Answer
@@ -43,7 +43,7 @@ class Outcomes:
             if holder is None or answer.status == 200:
                 return
             self._waiting[holder.tenant_id, signal.value, answer.status, answer.reason] += 1
-            if self._writer is None or not self._writer.is_alive():
+            if self._writer is None:
                 self._writer = threading.Thread(target=self._write_later, name="refusals", daemon=True)
                 self._writer.start()
 
@@ -51,6 +51,8 @@ class Outcomes:
         time.sleep(_WRITE_EVERY_S)
         with self._lock:
             waiting, self._waiting = self._waiting, Counter()
+            # What is counted from here on is for the next writer.
+            self._writer = None
         hour = timezone.now().replace(minute=0, second=0, microsecond=0)
         for (tenant_id, signal, status, reason), count in sorted(waiting.items()):
             try:
@@ -61,6 +63,6 @@ class Outcomes:
                         "DO UPDATE SET count = monitoring_refusal.count + excluded.count",
                         [tenant_id, hour, signal, status, reason, count],
                     )
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 _log.warning("%d refusals of tenant %d could not be written down: %s", count, tenant_id, error)
         connection.close()

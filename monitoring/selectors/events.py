@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from monitoring.models import Event
+from monitoring.decode import decode
+from monitoring.models import Event, Intake
+from monitoring.records import EventRecord, MalformedPayload
 from monitoring.selectors.keys import keys_matching
+from monitoring.selectors.payloads import UnreadablePayload, payload_of
 from monitoring.selectors.visibility import visible_rows
+from partners.roles import Right
 from partners.viewer import Viewer
+
+logger = logging.getLogger(__name__)
 
 
 def visible_events(viewer: Viewer) -> QuerySet[Event]:
@@ -61,3 +68,17 @@ def event_get(viewer: Viewer, pk: int) -> Event:
 def events_of_trace(viewer: Viewer, trace_id: bytes) -> QuerySet[Event]:
     """Return the visible events that name a trace, oldest first."""
     return visible_events(viewer).filter(trace_id=trace_id).order_by("time", "id")
+
+
+def event_record(viewer: Viewer, event: Event) -> EventRecord | None:
+    """Return a visible event as it arrived, None without the right to see payloads."""
+    if not viewer.may(Right.VIEW_PAYLOAD):
+        return None
+    intake: Intake = Intake.objects.get(pk=event.intake_id)
+    try:
+        records = decode(payload_of(intake)).events
+    except (MalformedPayload, UnreadablePayload):
+        # What was accepted once reads again, unless the log is damaged; the event itself is still worth seeing.
+        logger.exception("intake %s can't be read back", intake.pk)
+        return None
+    return records[event.intake_index] if event.intake_index < len(records) else None

@@ -20,7 +20,7 @@ def text(value: Value) -> str:
     if isinstance(value, bool) or value is None or isinstance(value, dict):
         return ""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace").strip()
+        return value.decode("utf-8", "replace").replace("\x00", "").strip()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, list):
@@ -37,18 +37,18 @@ def whole(value: Value) -> int | None:
     if isinstance(value, bytes) and len(value) in {4, 8}:
         return int.from_bytes(value, "big", signed=True)
     found = number(value)
-    return int(found) if found is not None and abs(found) < 1e15 else None
+    return int(found) if found is not None else None
 
 
 def number(value: Value) -> float | None:
-    """The value as a finite number, or None."""
+    """The value as a number of a size that people mean, or None: neither NaN nor infinite nor above 10^15."""
     if isinstance(value, bool):
         return None
     try:
         found = float(value) if isinstance(value, int | float) else float(text(value))
     except (ValueError, OverflowError):
         return None
-    return found if found - found == 0 else None
+    return found if abs(found) <= 1e15 else None
 
 
 def flag(value: Value) -> bool:

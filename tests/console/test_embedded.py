@@ -134,7 +134,7 @@ def test_it_names_the_version_of_data_it_can_t_read(copy: Path) -> None:
 
 def test_it_says_that_the_disk_is_full_before_it_makes_anything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "_ROOM_FOR_A_NEW_CLUSTER", 1 << 60)
-    with pytest.raises(StartError, match="Free some space or set ANDON_HOME to another disk"):
+    with pytest.raises(StartError, match="Free some space, or set ANDON_HOME to a folder on another disk"):
         Postgres(folder).start()
 
 

@@ -118,6 +118,18 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert not _lives(int(pid))
 
 
+def test_a_log_that_has_grown_large_goes_on_at_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_LOG_LIMIT", 10)
+    log = tmp_path / "worker.log"
+    with log.open("a") as writer:
+        writer.write("a long line\n")
+        writer.flush()
+        processes.trim(log)
+        writer.write("short\n")
+    processes.trim(log)
+    assert (log.read_text(), (tmp_path / "worker.1.log").read_text()) == ("short\n", "a long line\n")
+
+
 def _words(file: Path, count: int) -> list[str]:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

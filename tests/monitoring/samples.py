@@ -41,7 +41,7 @@ def span(
     events: Sequence[SpanEvent] = (),
     message: str = "",
 ) -> SpanRecord:
-    """A span with id `number` below span `parent`; it starts `at_ms` (else `number` × 10) after the sample's start."""
+    """A span with id `number` below span `parent`; it starts `at_ms`, else ten times its number, after the start."""
     start_ns = START_NS + (number * 10 if at_ms is None else at_ms) * MILLISECOND
     return SpanRecord(
         trace_id=trace.to_bytes(16, "big"),

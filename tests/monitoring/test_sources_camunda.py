@@ -30,7 +30,12 @@ def test_it_names_the_run_by_its_process_definition() -> None:
 
 @pytest.mark.parametrize(
     ("left", "failed", "expected"),
-    [(3, False, (1, "ok")), (3, True, (1, "retry_scheduled")), (2, True, (2, "retry_scheduled")), (1, True, (3, "dead"))],
+    [
+        (3, False, (1, "ok")),
+        (3, True, (1, "retry_scheduled")),
+        (2, True, (2, "retry_scheduled")),
+        (1, True, (3, "dead")),
+    ],
 )
 def test_it_counts_a_jobs_tries_from_the_retries_that_are_left(
     left: int, failed: bool, expected: tuple[int, str]

@@ -21,7 +21,13 @@ recorded = pytest.mark.skipif(not _BODIES, reason="recorded input data/captured/
 
 
 def task(
-    number: int, state: str, *, failed: bool = False, unit: str = "u-1", at: int | None = None, **more: Value
+    number: int,
+    state: str,
+    more: dict[str, Value] | None = None,
+    *,
+    failed: bool = False,
+    unit: str = "u-1",
+    retries: int | None = None,
 ) -> SpanRecord:
     attributes: dict[str, Value] = {
         "celery.action": "run",
@@ -29,10 +35,12 @@ def task(
         "celery.task_name": "erp.post_goods_movement",
         "messaging.message.id": unit,
         "messaging.destination": "erp.movements",
-        **{f"celery.{name}": value for name, value in more.items()},
+        **(more or {}),
     }
+    if retries is not None:
+        attributes["celery.retries"] = retries
     name = "run/erp.post_goods_movement"
-    return span(number, attributes, parent=99, name=name, kind=SpanKind.CONSUMER, failed=failed, at_ms=at)
+    return span(number, attributes, parent=99, name=name, kind=SpanKind.CONSUMER, failed=failed)
 
 
 def attempts(*spans: SpanRecord) -> tuple[AttemptFact, ...]:
@@ -50,7 +58,9 @@ def test_it_counts_the_attempt_from_celerys_retries_which_are_absent_at_first() 
 
 
 def test_it_reads_the_cause_and_the_time_of_the_next_try_from_the_retry_reason() -> None:
-    (fact,) = attempts(task(1, "RETRY", **{"retry.reason": "Retry in 90s: ConnectionError('SAP gateway timeout')"}))
+    (fact,) = attempts(
+        task(1, "RETRY", {"celery.retry.reason": "Retry in 90s: ConnectionError('SAP gateway timeout')"})
+    )
 
     assert (fact.error_class, fact.message) == ("ConnectionError", "SAP gateway timeout")
     assert fact.ended_at is not None
@@ -80,7 +90,7 @@ def test_it_finds_the_rejected_task_that_no_error_filter_finds() -> None:
 
 
 def test_it_calls_work_that_expired_before_it_ran_expired() -> None:
-    (fact,) = attempts(task(1, "REVOKED", **{"revoked.reason": "expired"}))
+    (fact,) = attempts(task(1, "REVOKED", {"celery.revoked.reason": "expired"}))
 
     assert fact.phase is Phase.EXPIRED
 
@@ -119,7 +129,9 @@ def test_it_tells_the_same_attempts_however_a_trace_is_split(first_request: list
         task(1, "RETRY"), task(2, "RETRY", retries=1), task(3, "FAILURE", failed=True, retries=2),
         task(4, "RETRY", unit="u-2"), task(5, "SUCCESS", unit="u-2", retries=1),
     ]  # fmt: skip
-    parts = [[one for one, early in zip(spans, first_request, strict=True) if early is which] for which in (True, False)]
+    parts = [
+        [one for one, early in zip(spans, first_request, strict=True) if early is which] for which in (True, False)
+    ]
     split = {fact for part in parts if part for fact in read_trace(part).attempts}
 
     assert split == set(read_trace(spans).attempts)
@@ -136,9 +148,7 @@ def _recorded_spans() -> Iterator[SpanRecord]:
 def test_it_reads_the_recorded_worker_as_it_happened() -> None:
     trace = [one for one in _recorded_spans() if one.trace_id.hex().startswith("640632")]
     reading = read_trace(trace)
-    ends = {
-        (fact.step, fact.attempt): (fact.phase.value, fact.error_class) for fact in reading.attempts
-    }
+    ends = {(fact.step, fact.attempt): (fact.phase.value, fact.error_class) for fact in reading.attempts}
 
     assert ends == {
         ("erp.release_order", 1): ("ok", ""),

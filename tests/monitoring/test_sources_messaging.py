@@ -15,8 +15,18 @@ from monitoring.sources.registry import read_trace
 from tests.monitoring.samples import RECORDED, START_NS, exception, span, told
 
 _DEATHS = RECORDED / "captured" / "rabbitmq-x-death.json"
-REJECTED = {"count": 3, "reason": "rejected", "queue": "erp.orders", "routing-keys": ["erp.order.4711"]}
-RETURNED = {"count": 2, "reason": "expired", "queue": "erp.orders.retry", "routing-keys": ["erp.orders"]}
+REJECTED: dict[str, Value] = {
+    "count": 3,
+    "reason": "rejected",
+    "queue": "erp.orders",
+    "routing-keys": ["erp.order.4711"],
+}
+RETURNED: dict[str, Value] = {
+    "count": 2,
+    "reason": "expired",
+    "queue": "erp.orders.retry",
+    "routing-keys": ["erp.orders"],
+}
 
 
 def message(number: int, more: dict[str, Value] | None = None, *, failed: bool = False, **other: object) -> SpanRecord:
@@ -70,7 +80,7 @@ def test_it_reads_every_spelling_of_a_dead_letter(spelling: str) -> None:
 
 @pytest.mark.parametrize("spelling", [name for name in DEATHS if name.startswith("x-death")])
 def test_it_reads_x_death_however_it_is_printed(spelling: str) -> None:
-    dead_letters = {"messaging.destination.name": "erp.orders.dead"}
+    dead_letters: dict[str, Value] = {"messaging.destination.name": "erp.orders.dead"}
     (fact,) = attempts(_with(DEATHS[spelling], dead_letters))
 
     assert (fact.phase, fact.attempt, fact.error_class, fact.destination) == (
@@ -144,7 +154,7 @@ def test_it_takes_a_message_that_came_back_out_of_a_retry_queue_for_a_further_tr
 
 
 def test_it_calls_a_message_dead_that_expired_into_a_dead_letter_queue() -> None:
-    expired = {"count": 1, "reason": "expired", "queue": "erp.orders"}
+    expired: dict[str, Value] = {"count": 1, "reason": "expired", "queue": "erp.orders"}
     (fact,) = attempts(message(1, {"messaging.header.x-death": [expired],
                                    "messaging.destination.name": "erp.orders.dead"}))  # fmt: skip
 
@@ -191,8 +201,16 @@ def test_it_takes_a_reject_that_asks_for_another_delivery_as_that() -> None:
 
 
 def test_it_names_a_kafka_unit_by_where_the_record_first_stood() -> None:
-    first = message(1, {"messaging.message.id": "", "messaging.destination.name": "erp.orders",
-                        "messaging.destination.partition.id": "3", "messaging.kafka.offset": 118}, failed=True)
+    first = message(
+        1,
+        {
+            "messaging.message.id": "",
+            "messaging.destination.name": "erp.orders",
+            "messaging.destination.partition.id": "3",
+            "messaging.kafka.offset": 118,
+        },
+        failed=True,
+    )
     dead = message(2, {"messaging.message.id": "", "messaging.destination.name": "erp.orders-dlt",
                        "messaging.header.kafka_dlt-original-topic": "erp.orders",
                        "messaging.header.kafka_dlt-original-partition": b"\x00\x00\x00\x03",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -39,7 +39,7 @@ def from_protobuf(body: bytes, signal: Signal = Signal.TRACES) -> Decoded:
 
 
 def from_json(document: object, signal: Signal = Signal.TRACES) -> Decoded:
-    body = document if isinstance(document, bytes) else orjson.dumps(document)
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
     return decode(payload(signal, Encoding.JSON, body))
 
 
@@ -87,7 +87,8 @@ def json_span(**changes: object) -> dict[str, object]:
 
 
 def json_request(*spans: object, resource: object = None) -> dict[str, object]:
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "plant"}, "spans": list(spans)}]}]}
+    scoped = {"scope": {"name": "plant"}, "spans": list(spans)}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}
 
 
 def length_delimited(number: int, data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -17,11 +18,14 @@ from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from console import children, databases, roles, static_files
-from console.embedded.home import StartError, held, home, prepare, secrets
+from console.embedded.home import StartError, held, home, prepare, require_room, secrets
 from console.embedded.postgres import Postgres
 from console.embedded.valkey import Valkey
 from console.supervisor import Stopped, Supervisor, require_free_port, stopped_by_signals
 from console.welcome import sign_ins, welcome
+
+#: With less than this on the disk the database would stop within minutes.
+_ROOM = 50_000_000
 
 
 class Command(BaseCommand):
@@ -37,9 +41,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, no_demo: bool, port: int, **__: Any) -> None:
         """Runs until a signal; any other end is an error and exits with 1."""
-        folder = home(os.environ)
         try:
-            with stopped_by_signals(), held(prepare(folder), f"http://127.0.0.1:{port}/") as after_a_kill:
+            folder = prepare(home(os.environ))
+            require_room(folder, _ROOM)
+            with stopped_by_signals(), held(folder, f"http://127.0.0.1:{port}/") as after_a_kill:
                 require_free_port(port, patience_s=8.0 if after_a_kill else 0.0)
                 self._run(folder, port, demo=not no_demo)
         except Stopped:
@@ -84,8 +89,10 @@ class Command(BaseCommand):
         return f"{pending} migrations applied"
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        # A reader that has gone (`make run | head`) is no reason to stop.
+        with contextlib.suppress(BrokenPipeError):
+            self.stdout.write(line)
+            self.stdout.flush()
 
 
 def _database(supervisor: Supervisor, folder: Path) -> str:

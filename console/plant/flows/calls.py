@@ -25,11 +25,8 @@ def call(
     """One try. It fails with the server's refusal, or after the caller's patience; the client's span is returned."""
     host = f"{server}.{sheet.plant.domain}"
     said = {"http.request.method": "POST", "url.full": f"https://{host}{route}", "server.address": host}
-    if resend:
-        said_resend = {"http.request.resend_count": resend}
-    else:
-        said_resend = {}
-    with sheet.step(client, "POST", {**said, **said_resend, **(attributes or {})}, kind=SpanKind.CLIENT) as span:
+    repeated = {"http.request.resend_count": resend} if resend else {}
+    with sheet.step(client, "POST", {**said, **repeated, **(attributes or {})}, kind=SpanKind.CLIENT) as span:
         if failure is TIMEOUT:
             sheet.at += TIMEOUT_S
             sheet.fail(span, failure)

@@ -8,7 +8,7 @@ from console.plant.flows.contract import ALWAYS, Flow
 from console.plant.flows.redrive import expect_redrive
 from console.plant.outcome import Failure
 from console.plant.randomness import uuid
-from console.plant.sheet import Attributes, Sheet
+from console.plant.sheet import Attributes, Said, Sheet
 
 ERP, MES = "erp-bridge", "mes-gateway"
 ROUTE = "/api/v2/production-orders"
@@ -25,7 +25,7 @@ def draw(sheet: Sheet) -> None:
     """Reads and checks the order in the ERP, hands it to the MES, confirms it back."""
     order = sheet.plan.order()
     sheet.emit("order.release_requested", order, requested(sheet, order), system="erp")
-    with sheet.step(ERP, "order.release", _said(sheet, order), is_lost=sheet.outcome.loses_root) as root:
+    with sheet.step(ERP, "order.release", _said(sheet, order)) as root:
         with sheet.step(ERP, "order.read", _own(sheet)):
             sheet.spend(0.25)
         with sheet.step(ERP, "order.check_material", _own(sheet)):
@@ -59,7 +59,7 @@ def released(sheet: Sheet, order: str) -> dict[str, object]:
 
 
 def _said(sheet: Sheet, order: str) -> Attributes:
-    said = {"order.id": order, "order.due_at": sheet.local(sheet.at + 26 * 3600)}
+    said: Said = {"order.id": order, "order.due_at": sheet.local(sheet.at + 26 * 3600)}
     return {**said, "andon.value": round(sheet.rng.uniform(900, 18_000), 2), **_own(sheet)}
 
 
@@ -103,7 +103,12 @@ def _park(sheet: Sheet, order: str, unit: str, refusal: Failure) -> None:
     attempts = sheet.outcome.tries
     with sheet.step(ERP, "order.park", {"order.id": order, **_own(sheet)}) as span:
         sheet.spend(0.05)
-        noted = {"messaging.message.id": unit, "attempts": attempts, "queue": PARKED, "reason": refusal.error_class}
+        noted: Said = {
+            "messaging.message.id": unit,
+            "attempts": attempts,
+            "queue": PARKED,
+            "reason": refusal.error_class,
+        }
         sheet.note(span, "dead_lettered", noted)
     expect_redrive(sheet, unit, PARKED, attempts=attempts, subject=order, settles="order.released")
 
@@ -111,5 +116,5 @@ def _park(sheet: Sheet, order: str, unit: str, refusal: Failure) -> None:
 FLOW = Flow(
     "order_release",
     draw,
-    ALWAYS | {FaultKind.DEAD_LETTER, FaultKind.RETRY_STORM, FaultKind.API_TIMEOUT, FaultKind.STUCK_RUN},
+    ALWAYS | {FaultKind.DEAD_LETTER, FaultKind.RETRY_STORM, FaultKind.API_TIMEOUT},
 )

@@ -5,43 +5,32 @@ from __future__ import annotations
 from opentelemetry.trace import SpanKind
 
 from console.plant.faults import FaultKind
-from console.plant.flows.calls import TIMEOUT_S
 from console.plant.flows.contract import ALWAYS, Flow
 from console.plant.flows.order_release import ROUTE, released, requested
 from console.plant.flows.redrive import expect_redrive
 from console.plant.outcome import Failure
-from console.plant.sheet import NEW_TRACE, Attributes, Sheet
+from console.plant.sheet import Attributes, Said, Sheet
 
 N8N, MES, SCOPE = "n8n", "mes-gateway", "n8n-workflow"
 WORKFLOW_ID = "Rk3vT0qEoRdRel01"
 _REFUSAL = Failure("NodeApiError", "Service unavailable - try again later or consider setting this node to retry")
-_TIMEOUT = Failure("NodeApiError", "The connection timed out, consider setting the 'Retry on Fail' option in the node")
 
 
 def draw(sheet: Sheet) -> None:
-    """Runs the workflow; where it fails for good, n8n's error workflow runs below it; a storm repeats whole runs."""
-    order = sheet.plan.order()
+    """Runs the workflow; where it fails, n8n's error workflow runs below it and a person has to start it again."""
+    order, execution = sheet.plan.order(), str(sheet.rng.randrange(10_000, 9_999_999))
     sheet.emit("order.release_requested", order, requested(sheet, order), system="erp")
-    first = str(sheet.rng.randrange(10_000, 9_999_999))
-    outcome = sheet.outcome
-    # n8n itself repeats nothing: a person or a schedule starts the whole execution again, as a trace of its own.
-    tries = outcome.tries if not (outcome.dies or outcome.times_out) else 1
-    for attempt in range(1, tries + 1):
-        is_last = attempt == tries
-        failure = _TIMEOUT if outcome.times_out else _REFUSAL if outcome.dies or not is_last else None
-        execution = first if attempt == 1 else str(int(first) + attempt)
-        _execution(sheet, order, execution, failure, retry_of=first if attempt > 1 else "")
-        if failure is None:
-            sheet.emit("order.released", order, released(sheet, order), system="mes")
-        elif not is_last:
-            sheet.spend(15.0)
-    if outcome.dies:
-        unit = f"n8n:{sheet.plant.slug}-{N8N}:{first}"
-        expect_redrive(sheet, unit, "n8n executions", attempts=1, subject=order, settles="order.released")
+    failure = _REFUSAL if sheet.outcome.dies else None
+    _execution(sheet, order, execution, failure)
+    if failure is None:
+        sheet.emit("order.released", order, released(sheet, order), system="mes")
+        return
+    unit = f"n8n:{sheet.plant.slug}-{N8N}:{execution}"
+    expect_redrive(sheet, unit, "n8n executions", attempts=1, subject=order, settles="order.released")
 
 
-def _execution(sheet: Sheet, order: str, execution: str, failure: Failure | None, *, retry_of: str) -> None:
-    said: dict[str, str | bool | int | float] = {
+def _execution(sheet: Sheet, order: str, execution: str, failure: Failure | None) -> None:
+    said: Said = {
         "n8n.workflow.id": WORKFLOW_ID,
         "n8n.workflow.name": "Order release ERP to MES",
         "n8n.workflow.version_id": "9d1f6a52-order-release-12",
@@ -49,17 +38,14 @@ def _execution(sheet: Sheet, order: str, execution: str, failure: Failure | None
         "n8n.workflow.custom.order_id": order,
         "n8n.project.id": "plant-integration",
         "n8n.execution.id": execution,
-        "n8n.execution.mode": "retry" if retry_of else "trigger",
+        "n8n.execution.mode": "trigger",
         "n8n.execution.status": "error" if failure else "success",
-        "n8n.execution.is_retry": bool(retry_of),
+        "n8n.execution.is_retry": False,
         "andon.value": round(sheet.rng.uniform(900, 18_000), 2),
     }
-    if retry_of:
-        said["n8n.execution.retry_of"] = retry_of
     if failure:
         said["n8n.execution.error_type"] = failure.error_class
-    lost = sheet.outcome.loses_root
-    with sheet.step(N8N, "workflow.execute", said, scope=SCOPE, parent=NEW_TRACE, is_lost=lost) as root:
+    with sheet.step(N8N, "workflow.execute", said, scope=SCOPE) as root:
         _node(sheet, "Read order", "n8n-nodes-base.postgres", 0.2, None)
         _post(sheet, failure)
         if failure is None:
@@ -73,9 +59,6 @@ def _post(sheet: Sheet, failure: Failure | None) -> None:
     """The node that calls the MES. Its own tries leave no mark but the requests that arrive at the other end."""
     with sheet.step(N8N, "node.execute", _node_said("Post to MES", "n8n-nodes-base.httpRequest"), scope=SCOPE) as span:
         for _ in range(3 if failure else 1):
-            if failure is _TIMEOUT:
-                sheet.at += TIMEOUT_S / 3
-                continue
             said = {"http.request.method": "POST", "http.route": ROUTE}
             with sheet.step(MES, f"POST {ROUTE}", said, kind=SpanKind.SERVER) as answer:
                 sheet.toil(1.6)
@@ -88,7 +71,7 @@ def _post(sheet: Sheet, failure: Failure | None) -> None:
 
 
 def _error_workflow(sheet: Sheet) -> None:
-    said = {
+    said: Said = {
         "n8n.workflow.id": "Zx9ErrorHandler1", "n8n.workflow.name": "Error handler", "n8n.workflow.node_count": 2,
         "n8n.execution.id": str(sheet.rng.randrange(10_000_000, 99_999_999)), "n8n.execution.mode": "error",
         "n8n.execution.status": "success", "n8n.execution.is_retry": False,
@@ -111,4 +94,4 @@ def _node_said(name: str, node_type: str) -> Attributes:
     }  # fmt: skip
 
 
-FLOW = Flow("order_release_n8n", draw, ALWAYS | {FaultKind.DEAD_LETTER, FaultKind.RETRY_STORM, FaultKind.API_TIMEOUT})
+FLOW = Flow("order_release_n8n", draw, ALWAYS | {FaultKind.DEAD_LETTER})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from opentelemetry.trace import Span, SpanKind
 
 from console.plant.faults import FaultKind
@@ -9,7 +11,7 @@ from console.plant.flows.contract import ALWAYS, Flow
 from console.plant.flows.redrive import expect_redrive
 from console.plant.outcome import Failure
 from console.plant.randomness import uuid
-from console.plant.sheet import Attributes, Sheet
+from console.plant.sheet import Attributes, Said, Sheet
 
 SENDER, WORKER, ERP = "mes-shopfloor", "confirmation-worker", "erp-gateway"
 TASK, QUEUE = "erp.post_confirmation", "confirmations"
@@ -35,28 +37,32 @@ def draw(sheet: Sheet) -> None:
     for attempt in range(1, sheet.outcome.tries + 1):
         is_last = attempt == sheet.outcome.tries
         fails = not is_last or sheet.outcome.dies
-        again = _run(sheet, sent, order, task_id, attempt, error if fails else None, gives_up=is_last)
+        again = _run(sheet, sent, order, _Try(task_id, attempt, error if fails else None, gives_up=is_last))
         if again is not None:
             sheet.at += 2.0**attempt
             sent = again
     if sheet.outcome.dies:
-        expect_redrive(
-            sheet, task_id, QUEUE, attempts=sheet.outcome.tries, subject=order, settles="order.completed"
-        )
+        expect_redrive(sheet, task_id, QUEUE, attempts=sheet.outcome.tries, subject=order, settles="order.completed")
         return
     sheet.emit(
         "order.completed", order,
         {"order_id": order, "state": "confirmed", "qty_good": good, "qty_scrap": good // 50, "work_center": "WC-20"},
-        system="mes",
+        system="shopfloor",
     )  # fmt: skip
 
 
-def _run(
-    sheet: Sheet, sent: Span, order: str, task_id: str, attempt: int, error: Failure | None, *, gives_up: bool
-) -> Span | None:
+@dataclass(frozen=True, slots=True)
+class _Try:
+    task_id: str
+    attempt: int
+    error: Failure | None
+    gives_up: bool
+
+
+def _run(sheet: Sheet, sent: Span, order: str, one: _Try) -> Span | None:
     """One try. Returns the span of the message that asks for the next one, None where this was the last."""
     sheet.spend(0.15, 0.6)
-    said = _received(sheet, task_id, attempt)
+    said, error = _received(sheet, one.task_id, one.attempt), one.error
     with sheet.step(WORKER, f"run/{TASK}", said, kind=SpanKind.CONSUMER, scope=SCOPE, parent=sent) as run:
         # Celery's instrumentation knows no orders; the integrator sets this one in the task.
         run.set_attribute("manufacturing.order.id", order)
@@ -64,15 +70,17 @@ def _run(
         if error is None:
             run.set_attribute("celery.state", "SUCCESS")
             return None
-        if gives_up:
+        if one.gives_up:
             run.set_attribute("celery.state", "FAILURE")
             sheet.fail(run, error)
             return None
+        wait = f"Retry in {2**one.attempt}s"
         run.set_attribute("celery.state", "RETRY")
-        run.set_attribute("celery.retry.reason", f"Retry in {2**attempt}s: {error.error_class}('{error.message}')")
-        with sheet.step(WORKER, f"apply_async/{TASK}", _sent(task_id), kind=SpanKind.PRODUCER, scope=SCOPE) as again:
+        run.set_attribute("celery.retry.reason", f"{wait}: {error.error_class}('{error.message}')")
+        again = f"apply_async/{TASK}"
+        with sheet.step(WORKER, again, _sent(one.task_id), kind=SpanKind.PRODUCER, scope=SCOPE) as message:
             sheet.spend(0.003)
-        return again
+        return message
 
 
 def _post(sheet: Sheet, order: str, error: Failure | None) -> None:
@@ -94,7 +102,7 @@ def _sent(task_id: str) -> Attributes:
 
 
 def _received(sheet: Sheet, task_id: str, attempt: int) -> Attributes:
-    said: dict[str, str | int] = {
+    said: Said = {
         "celery.action": "run", "messaging.conversation_id": task_id, "messaging.message.id": task_id,
         "messaging.destination": QUEUE, "celery.task_name": TASK, "celery.hostname": f"celery@{sheet.plant.slug}-w1",
         "celery.delivery_info": str({"exchange": "", "routing_key": QUEUE, "priority": 0, "redelivered": False}),

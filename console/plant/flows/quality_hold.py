@@ -73,24 +73,18 @@ def release(sheet: Sheet) -> None:
 def _block(sheet: Sheet, instance: int) -> Failure | None:
     """The job that blocks the stock in the warehouse: Camunda counts its tries downwards and raises an incident."""
     outcome = sheet.outcome
-    tries = min(outcome.tries, _TRIES)
+    tries = _TRIES if outcome.dies else min(outcome.tries, _TRIES)
     key = sheet.rng.randrange(2**51, 2**52)
     error = sheet.rng.choice(_ERRORS)
     for attempt in range(1, tries + 1):
         fails = attempt < tries or outcome.dies
-        _job(sheet, instance, "block-stock", error if fails else None, key=key, left=_left(attempt, dies=outcome.dies))
+        _job(sheet, instance, "block-stock", error if fails else None, key=key, left=_TRIES - attempt + 1)
         if fails and attempt < tries:
             sheet.spend(10.0, 0.1)
     if not outcome.dies:
         return None
-    expect_redrive(
-        sheet, f"camunda:{key}", "block-stock", attempts=_TRIES, subject=sheet.plan.own("H-"), key="hold_id"
-    )
+    expect_redrive(sheet, f"camunda:{key}", "block-stock", attempts=_TRIES, subject=sheet.plan.own("H-"), key="hold_id")
     return error
-
-
-def _left(attempt: int, *, dies: bool) -> int:
-    return max(1 if dies else 2, _TRIES - attempt + 1) if attempt < _TRIES else 1
 
 
 def _job(

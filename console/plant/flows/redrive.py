@@ -28,7 +28,7 @@ def draw(sheet: Sheet) -> None:
         memory["key"]: subject,
         "reason": "cause removed, sent again from the dead-letter queue",
     }
-    system = "integration-desk"
+    system = f"redrive/{memory['queue'].replace(' ', '-').replace('/', '-').replace('$', '')}"
     sheet.emit("integration.message_replayed", memory["message_ref"], data, system=system, correlation=subject)
     sheet.spend(4.0)
     if memory["settles"]:
@@ -37,6 +37,8 @@ def draw(sheet: Sheet) -> None:
 
 
 def _source_of(entity_event: str) -> str:
+    if entity_event == "order.completed":
+        return "shopfloor"
     return {"order": "mes", "inventory": "wms", "supplier": "erp", "comms": "shipping", "shipment": "shipping"}.get(
         entity_event.partition(".")[0], "qms"
     )

@@ -20,7 +20,9 @@ def draw(sheet: Sheet) -> None:
     opened = {"case_id": case, "severity": severity, "customer_id": f"CU-{int(order) % 60 + 100}", "order_ids": [order]}
     sheet.emit("service.case_opened", case, opened, system="crm", correlation=order)
     sheet.spend(90.0)
-    sheet.emit("service.escalation_due", case, {**opened, "tier_from": "L1", "tier_to": "L2"}, system="crm", correlation=order)
+    sheet.emit(
+        "service.escalation_due", case, {**opened, "tier_from": "L1", "tier_to": "L2"}, system="crm", correlation=order
+    )
     sheet.spend(30.0)
     with sheet.step(CRM, "case.escalate", {"case.id": case, "order.id": order, "case.severity": severity}) as root:
         with sheet.step(CRM, "case.read"):

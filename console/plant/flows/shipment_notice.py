@@ -8,7 +8,7 @@ from console.plant.faults import FaultKind
 from console.plant.flows.contract import ALWAYS, Flow
 from console.plant.flows.redrive import expect_redrive
 from console.plant.outcome import Failure
-from console.plant.sheet import Sheet
+from console.plant.sheet import Said, Sheet
 
 SHIPPING, DESPATCH = "shipping-station", "despatch-advice"
 TOPIC = "shipment-notices"
@@ -27,17 +27,27 @@ def draw(sheet: Sheet) -> None:
     shipment, order = sheet.plan.own("SH"), sheet.plan.order(days=2)
     promise_at = sheet.local(sheet.at + _PROMISE_S)
     offset, partition = sheet.rng.randrange(10**8, 10**9), int(order) % 6
-    said = {**_record("publish", partition, offset), "shipment.id": shipment, "order.id": order}
-    said = {**said, "notice.promise_at": promise_at, "andon.value": round(sheet.rng.uniform(1_500, 24_000), 2)}
+    keys: Said = {"shipment.id": shipment, "order.id": order}
+    said = {
+        **_record("publish", partition, offset),
+        **keys,
+        "notice.promise_at": promise_at,
+        "andon.value": round(sheet.rng.uniform(1_500, 24_000), 2),
+    }
     with sheet.step(
         SHIPPING, f"{TOPIC} publish", said, kind=SpanKind.PRODUCER, is_lost=sheet.outcome.loses_root
     ) as sent:
-        departed = {"shipment_id": shipment, "order_ids": [order], "carrier": "CARR-07", "actual_at": sheet.local(sheet.at)}
+        departed = {
+            "shipment_id": shipment,
+            "order_ids": [order],
+            "carrier": "CARR-07",
+            "actual_at": sheet.local(sheet.at),
+        }
         sheet.emit("shipment.departed", shipment, departed, system="shipping", correlation=order)
         due = {**_notice(sheet, shipment, order), "promise_at": promise_at}
         sheet.emit("comms.notice_due", f"N{shipment}", due, system="shipping", correlation=order)
         sheet.spend(0.02)
-    if _consume(sheet, sent, shipment, order, partition, offset):
+    if _consume(sheet, sent, keys, partition, offset):
         notice = _notice(sheet, shipment, order)
         sheet.emit("comms.notice_sent", f"N{shipment}", notice, system="shipping", correlation=order)
         return
@@ -54,7 +64,7 @@ def _notice(sheet: Sheet, shipment: str, order: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _consume(sheet: Sheet, sent: Span, shipment: str, order: str, partition: int, offset: int) -> bool:
+def _consume(sheet: Sheet, sent: Span, keys: Said, partition: int, offset: int) -> bool:
     """Processes the record until it is through or its tries are used up. Says whether it got through."""
     error = _SLOW if sheet.outcome.times_out else sheet.rng.choice(_ERRORS)
     for attempt in range(1, sheet.outcome.tries + 1):
@@ -62,7 +72,7 @@ def _consume(sheet: Sheet, sent: Span, shipment: str, order: str, partition: int
         fails = not is_last or sheet.outcome.dies
         said = {
             **_record("process", partition, offset), "messaging.kafka.consumer.group": GROUP,
-            "messaging.header.kafka_deliveryAttempt": attempt, "shipment.id": shipment, "order.id": order,
+            "messaging.header.kafka_deliveryAttempt": attempt, **keys,
         }  # fmt: skip
         sheet.spend(0.3, 0.6)
         with sheet.step(DESPATCH, f"{TOPIC} process", said, kind=SpanKind.CONSUMER, parent=sent) as span:
@@ -83,7 +93,7 @@ def _consume(sheet: Sheet, sent: Span, shipment: str, order: str, partition: int
 
 def _bury(sheet: Sheet, partition: int, offset: int, attempt: int, error: Failure) -> None:
     """Spring's recoverer publishes what it gives up to the dead-letter topic, with the cause in its headers."""
-    said = {
+    said: Said = {
         "messaging.system": "kafka", "messaging.operation": "publish", "messaging.destination": DEAD,
         "messaging.header.kafka_dlt-original-topic": TOPIC, "messaging.header.kafka_dlt-original-partition": partition,
         "messaging.header.kafka_dlt-original-offset": offset, "messaging.header.kafka_deliveryAttempt": attempt,
@@ -94,7 +104,7 @@ def _bury(sheet: Sheet, partition: int, offset: int, attempt: int, error: Failur
         sheet.spend(0.02)
 
 
-def _record(operation: str, partition: int, offset: int) -> dict[str, str | int | float]:
+def _record(operation: str, partition: int, offset: int) -> Said:
     return {
         "messaging.system": "kafka", "messaging.operation": operation, "messaging.destination": TOPIC,
         "messaging.destination_kind": "topic", "messaging.kafka.partition": partition,
@@ -102,6 +112,4 @@ def _record(operation: str, partition: int, offset: int) -> dict[str, str | int 
     }  # fmt: skip
 
 
-FLOW = Flow(
-    "shipment_notice", draw, ALWAYS | {FaultKind.DEAD_LETTER, FaultKind.RETRY_STORM, FaultKind.API_TIMEOUT}
-)
+FLOW = Flow("shipment_notice", draw, ALWAYS | {FaultKind.DEAD_LETTER, FaultKind.RETRY_STORM, FaultKind.API_TIMEOUT})

@@ -29,9 +29,9 @@ def draw(sheet: Sheet) -> None:
     supplier = _SUPPLIERS[int(order) % len(_SUPPLIERS)]
     po = f"45{order}"
     dock_at = sheet.local(sheet.at + 30 * 3600)
-    data = {
-        "asn_id": asn, "po_ids": [po], "supplier_id": supplier, "message_ref": f"EDI-{asn}", "ship_at": sheet.local(sheet.at),
-        "eta": dock_at, "packages": [{"sscc": f"34012345{sheet.rng.randrange(10**9, 10**10)}"}],
+    data: dict[str, object] = {
+        "asn_id": asn, "po_ids": [po], "supplier_id": supplier, "message_ref": f"EDI-{asn}",
+        "ship_at": sheet.local(sheet.at), "eta": dock_at, "packages": [{"sscc": f"34012345{sheet.rng.randrange(10**9, 10**10)}"}],
     }  # fmt: skip
     said = {**_message(message), "messaging.operation.name": "send", "messaging.operation.type": "send"}
     said = {**said, "asn.id": asn, "po.id": po, "asn.dock_at": dock_at}
@@ -41,7 +41,9 @@ def draw(sheet: Sheet) -> None:
     if _consume(sheet, sent, asn, po, message):
         receipt = {"asn_id": asn, "po_ids": [po], "supplier_id": supplier, "idempotency_key": f"{asn}/receipt"}
         for number in range(sheet.outcome.receipts):
-            sheet.emit("supplier.receipt_posted", po, {**receipt, "document": f"GR{asn[3:]}-{number + 1}"}, system="erp")
+            sheet.emit(
+                "supplier.receipt_posted", po, {**receipt, "document": f"GR{asn[3:]}-{number + 1}"}, system="erp"
+            )
             sheet.spend(3.0)
     else:
         expect_redrive(
@@ -54,7 +56,7 @@ def draw(sheet: Sheet) -> None:
 def respond(sheet: Sheet) -> None:
     """The supplier's business answer to a purchase order."""
     memory = sheet.plan.memory
-    data = {
+    data: dict[str, object] = {
         "po_id": memory["po_id"], "supplier_id": memory["supplier_id"], "message_ref": f"EDI-R{memory['po_id']}",
         "response": sheet.rng.choice(("accepted", "accepted", "accepted", "changed", "rejected")), "line_deltas": [],
     }  # fmt: skip
@@ -63,7 +65,12 @@ def respond(sheet: Sheet) -> None:
 
 def _order_more(sheet: Sheet, supplier: str) -> None:
     po = f"45{sheet.plan.order()}"
-    data = {"po_id": po, "supplier_id": supplier, "message_ref": f"EDI-{po}", "value": sheet.money(sheet.rng.uniform(500, 9e3))}
+    data = {
+        "po_id": po,
+        "supplier_id": supplier,
+        "message_ref": f"EDI-{po}",
+        "value": sheet.money(sheet.rng.uniform(500, 9e3)),
+    }
     sheet.emit("supplier.po_sent", po, data, system="edi")
     sheet.follow("supplier_response", lognormal(sheet.rng, 5 * 3600.0, 0.7), {"po_id": po, "supplier_id": supplier})
 

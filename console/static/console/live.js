@@ -46,13 +46,17 @@
     live.querySelector("[data-live-words]").textContent = words;
   };
 
-  const pulse = (event) => {
-    const time = document.querySelector("[data-live-mark] time");
-    let at = "";
-    try { at = JSON.parse(event.data).last_event_at ?? ""; } catch { at = ""; }
-    if (!time || !at || Number.isNaN(Date.parse(at))) return;
+  // Runs change only when telemetry arrives, so their topic carries the time of the last event.
+  const arrived = (event) => {
+    const last = document.querySelector("[data-live-last]");
+    const at = JSON.parse(event.data).at;
+    if (!last || Number.isNaN(Date.parse(at))) return;
+    const time = last.querySelector("time");
     time.dateTime = at;
-    time.hidden = false;
+    for (const name of ["exact", "utc"]) delete time.dataset[name];
+    time.removeAttribute("title");
+    time.dataset.tip = new Date(at).toUTCString();
+    last.hidden = false;
     document.dispatchEvent(new CustomEvent("andon:tick"));
   };
 
@@ -73,7 +77,7 @@
         setTimeout(open, 3000);
       }
     });
-    stream.addEventListener("pulse", pulse);
+    stream.addEventListener("runs", arrived);
     for (const topic of TOPICS) stream.addEventListener(topic, () => changed(topic));
   };
 

@@ -1,0 +1,148 @@
+"""What an alert relied on, as links that a person can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from django.urls import reverse
+
+from console import words
+from console.asked import address
+from console.words import Shown
+from monitoring.models import Alert, Attempt, DeadLetter, Event, Run, Sla, Workflow
+from monitoring.selectors.dead_letters import visible_dead_letters
+from monitoring.selectors.events import visible_events
+from monitoring.selectors.runs import visible_runs
+from monitoring.selectors.visibility import visible_rows
+from partners.viewer import Viewer
+
+_TITLES = {
+    "dead_letter": "Dead letter",
+    "run": "Run",
+    "span": "Span",
+    "event": "Event",
+    "attempt": "Attempt",
+    "payload": "Payload",
+    "sla": "SLA",
+    "workflow": "Workflow",
+}
+
+
+class Pointer(TypedDict, total=False):
+    """A piece of evidence as the alert's row keeps it."""
+
+    type: str
+    id: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One piece of evidence. Without `href` there is no page for it, or the viewer may not see it."""
+
+    kind: str
+    title: str
+    note: str
+    href: str = ""
+    shown: Shown | None = None
+    at: Any = None
+
+
+@dataclass(slots=True)
+class _Found:
+    runs: dict[str, Run] = field(default_factory=dict)
+    letters: dict[str, DeadLetter] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    run_of_span: dict[str, int] = field(default_factory=dict)
+
+
+def proofs_of(viewer: Viewer, alert: Alert) -> tuple[Proof, ...]:
+    """Return the alert's evidence in its order, each as a link where the viewer may follow it."""
+    pointers: Sequence[Pointer] = [pointer for pointer in alert.evidence if isinstance(pointer, dict)]
+    found = _find(viewer, pointers)
+    return tuple(_proof(viewer, pointer, found) for pointer in pointers)
+
+
+def runs_in(viewer: Viewer, alert: Alert) -> list[Run]:
+    """Return the runs that the evidence names, latest first."""
+    return list(visible_runs(viewer).filter(pk__in=_numbers(alert.evidence, "run")))
+
+
+def _find(viewer: Viewer, pointers: Sequence[Pointer]) -> _Found:
+    def by_id(rows: Iterable[Any]) -> dict[str, Any]:
+        return {str(row.pk): row for row in rows}
+
+    return _Found(
+        runs=by_id(visible_runs(viewer).filter(pk__in=_numbers(pointers, "run"))),
+        letters=by_id(visible_dead_letters(viewer).filter(pk__in=_numbers(pointers, "dead_letter"))),
+        events=by_id(visible_events(viewer).filter(pk__in=_numbers(pointers, "event"))),
+        workflows=by_id(visible_rows(viewer, Workflow).filter(pk__in=_numbers(pointers, "workflow"))),
+        run_of_span=_runs_of_spans(viewer, pointers),
+    )
+
+
+def _runs_of_spans(viewer: Viewer, pointers: Sequence[Pointer]) -> dict[str, int]:
+    """A span id alone names no run: the dead letter or the attempt that recorded it does."""
+    spans = [span for pointer in pointers if pointer.get("type") == "span" and (span := _hex(pointer.get("id", "")))]
+    found: dict[str, int] = {}
+    for model in (Attempt, DeadLetter):
+        rows = visible_rows(viewer, model).filter(span_id__in=spans).exclude(run=None) if spans else ()
+        found |= {bytes(row.span_id).hex(): row.run_id for row in rows}
+    return found
+
+
+def _proof(viewer: Viewer, pointer: Pointer, found: _Found) -> Proof:
+    kind, ref, note = pointer.get("type", ""), str(pointer.get("id", "")), pointer.get("note", "")
+    slug = viewer.tenant.slug
+    plain = Proof(kind, f"{_TITLES.get(kind, kind.replace('_', ' ').capitalize())} {ref}", note)
+    match kind:
+        case "run" if run := found.runs.get(ref):
+            href = reverse("run", args=[slug, run.pk])
+            return Proof(
+                kind, f"Run of {run.workflow.name}", note, href, words.shown("run", run.status), run.started_at
+            )
+        case "dead_letter" if letter := found.letters.get(ref):
+            href = reverse("dead_letters", args=[slug]) + address({"state": _tab(letter), "letter": letter.pk})
+            title = f"Dead letter in {letter.destination}" if letter.destination else "Dead letter"
+            return Proof(kind, title, note, href, words.shown("dead_letter", letter.state), letter.died_at)
+        case "span" if run_id := found.run_of_span.get(ref):
+            href = reverse("run", args=[slug, run_id]) + address({"span": ref}) + "#span"
+            return Proof(kind, f"Span {ref}", note, href)
+        case "event" if event := found.events.get(ref):
+            return Proof(kind, event.entity_event or event.type, note, _href_of_event(slug, event), None, event.time)
+        case "workflow" if workflow := found.workflows.get(ref):
+            href = reverse("runs", args=[slug]) + address({"workflow": workflow.pk})
+            return Proof(kind, f"Workflow {workflow.name}", note, href)
+        case "sla" if sla := visible_rows(viewer, Sla).filter(pk=_number(ref)).first():
+            return Proof(kind, f"SLA {sla.name}", "")
+        case _:
+            return plain
+
+
+def _href_of_event(slug: str, event: Event) -> str:
+    """An event has no page of its own: its key's runs show it."""
+    key = next(iter(event.keys.all()), None)
+    return reverse("runs", args=[slug]) + address({"key": str(key)}) if key else ""
+
+
+def _tab(letter: DeadLetter) -> str:
+    return "" if letter.state == "open" else str(letter.state)
+
+
+def _numbers(pointers: Iterable[Pointer], kind: str) -> list[int]:
+    ids = (_number(str(pointer.get("id", ""))) for pointer in pointers if pointer.get("type") == kind)
+    return [number for number in ids if number is not None]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

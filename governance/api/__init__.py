@@ -1,0 +1,1 @@
+"""Governance's REST API, one noun a file."""

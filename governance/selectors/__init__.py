@@ -1,0 +1,1 @@
+"""What people may read of governance, one noun a file."""
