@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bench.table import Figure, show
 from monitoring.decode import decode, spans_of
 from monitoring.decode.wire_scan import check
 from monitoring.receive.body import decompress
@@ -186,18 +187,22 @@ def _peak_kib() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
-def main() -> None:
+def main() -> list[Figure]:
+    """Measure every step beside the parse that nothing can go below."""
     measured = steps()
     limit = next(iter(measured.values()))
-    print(f"{'':44}{'µs/span':>9}{'to parse':>9}")
-    for name, spent in measured.items():
-        print(f"{name:44}{spent:9.2f}{spent / limit:9.1f}")
+    figures = [Figure("decode", name, spent, "µs/span", "parse", spent / limit) for name, spent in measured.items()]
     milliseconds, mebibytes = bomb()
-    print(f"five million empty spans in 10 kB of gzip, refused: {milliseconds:.0f} ms CPU, {mebibytes:.1f} MiB more")
+    bombed = "five million empty spans in 10 kB of gzip, refused"
+    return [
+        *figures,
+        Figure("decode", f"{bombed}: CPU", milliseconds, "ms"),
+        Figure("decode", f"{bombed}: memory", mebibytes, "MiB"),
+    ]
 
 
 if __name__ == "__main__":
     if "--bomb" in sys.argv:
         _refuse_bomb()
     else:
-        main()
+        show(main())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from bench.table import Figure, show
 from monitoring.mapping import VerdictCache, map_decoded
 from monitoring.records import Decoded, SpanKind, SpanRecord, StatusCode
 from monitoring.rules import Catalogue, KeyRule, Rule
@@ -83,32 +84,33 @@ def microseconds(work: Callable[[], object], times: int = 40) -> float:
     return statistics.median(taken)
 
 
-def main() -> None:
+def main() -> list[Figure]:
+    """Measure mapping with few and many rules, and what a remembered verdict saves."""
+    figures = []
     plain, mixed = request(messaging=False), request(messaging=True)
     for label, decoded in (("HTTP spans", plain), ("a third messaging", mixed)):
         for rules in (0, 12, 50):
             taken, cache = catalogue(rules), VerdictCache()
-            spent = microseconds(partial(map_decoded, decoded, taken, NOW, cache))
-            print(
-                f"map_decoded, {SPANS} spans in {TRACES} traces, {label}, {rules:2} rules: {spent / SPANS:5.2f} µs/span"
-            )
-    keyed = catalogue(12, keys=(KeyRule("plant", "app.field.3"),))
-    cache = VerdictCache()
-    spent = microseconds(lambda: map_decoded(mixed, keyed, NOW, cache))
-    print(f"map_decoded with a key rule for an attribute: {spent / SPANS:5.2f} µs/span")
-
+            spent = microseconds(partial(map_decoded, decoded, taken, NOW, cache)) / SPANS
+            figures.append(Figure("mapping", f"{label}, {rules} rules", spent, "µs/span"))
+    keyed, cache = catalogue(12, keys=(KeyRule("plant", "app.field.3"),)), VerdictCache()
+    spent = microseconds(lambda: map_decoded(mixed, keyed, NOW, cache)) / SPANS
+    figures.append(Figure("mapping", "a third messaging, 12 rules, a key rule", spent, "µs/span"))
     traces: dict[bytes, list[SpanRecord]] = {}
     for span in mixed.spans:
         traces.setdefault(span.trace_id, []).append(span)
-    spent = microseconds(lambda: [read_trace(spans) for spans in traces.values()])
-    print(f"the dialects' part of it: {spent / SPANS:5.2f} µs/span")
-
+    spent = microseconds(lambda: [read_trace(spans) for spans in traces.values()]) / SPANS
+    figures.append(Figure("mapping", "the dialects' part of it", spent, "µs/span"))
     book = VerdictCache().book(catalogue(50))
     entry = plain.spans[0]
-    hit = microseconds(lambda: [book.for_span(entry) for _ in range(1000)]) / 1000
-    miss = microseconds(lambda: book._judge_span_values("erp-bridge", "/orders/{id}/release"))
-    print(f"verdict of 50 rules: remembered {hit:.2f} µs, judged anew {miss:.0f} µs")
+    anew = microseconds(lambda: book._judge_span_values("erp-bridge", "/orders/{id}/release"))
+    remembered = microseconds(lambda: [book.for_span(entry) for _ in range(1000)]) / 1000
+    return [
+        *figures,
+        Figure("mapping", "verdict of 50 rules, judged anew", anew, "µs"),
+        Figure("mapping", "verdict of 50 rules, remembered", remembered, "µs", "anew", remembered / anew),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    show(main())

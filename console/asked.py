@@ -53,12 +53,12 @@ def since(query: QueryDict, now: datetime) -> datetime | None:
     return now - known[1] if known else None
 
 
-def address(parameters: Mapping[str, object]) -> str:
+def address(parameters: Mapping[str, str | int | None]) -> str:
     """Write a query string without what is empty: `?status=firing`, or nothing."""
-    filled = {name: value for name, value in parameters.items() if value not in (None, "")}
+    filled = {name: value for name, value in parameters.items() if value is not None and value != ""}
     return f"?{urlencode(filled)}" if filled else ""
 
 
-def exact(parameters: Mapping[str, object]) -> str:
+def exact(parameters: Mapping[str, str | int | None]) -> str:
     """Write a query string that keeps empty text, where being empty says something; None alone is left out."""
     return f"?{urlencode({name: value for name, value in parameters.items() if value is not None})}"

@@ -47,7 +47,7 @@ PLACES = (
     Place("dead_letters", "Dead letters", "d", _VIEW),
     Place("runs", "Runs", "r", _VIEW),
     Place("catalogue", "Catalogue", "c", _VIEW),
-    Place("connect", "Connect", "n", frozenset({Right.MANAGE_KEYS, Right.VIEW_PAYLOAD})),
+    Place("connect", "Connect", "n", frozenset({Right.VIEW_PAYLOAD})),
 )
 
 

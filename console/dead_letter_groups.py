@@ -75,7 +75,7 @@ class LetterFilter:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row of the page. `hit` names the orders, lots, ... in business words, "" where no key says so; `href` opens or closes it."""
+    """One row of the page. `hit` names the orders in business words, "" where no key does; `href` opens or shuts it."""
 
     cause: Cause
     workflow: str

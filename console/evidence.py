@@ -61,7 +61,7 @@ class _Found:
 
 def proofs_of(viewer: Viewer, alert: Alert) -> tuple[Proof, ...]:
     """Return the alert's evidence in its order, each as a link where the viewer may follow it."""
-    pointers: Sequence[Pointer] = [pointer for pointer in alert.evidence if isinstance(pointer, dict)]
+    pointers: Sequence[Pointer] = alert.evidence
     found = _find(viewer, pointers)
     return tuple(_proof(viewer, pointer, found) for pointer in pointers)
 
@@ -88,9 +88,10 @@ def _runs_of_spans(viewer: Viewer, pointers: Sequence[Pointer]) -> dict[str, int
     """A span id alone names no run: the dead letter or the attempt that recorded it does."""
     spans = [span for pointer in pointers if pointer.get("type") == "span" and (span := _hex(pointer.get("id", "")))]
     found: dict[str, int] = {}
-    for model in (Attempt, DeadLetter):
-        rows = visible_rows(viewer, model).filter(span_id__in=spans).exclude(run=None) if spans else ()
-        found |= {bytes(row.span_id).hex(): row.run_id for row in rows}
+    if spans:
+        for rows in (visible_rows(viewer, Attempt), visible_rows(viewer, DeadLetter)):
+            places = rows.filter(span_id__in=spans).exclude(run=None).values_list("span_id", "run_id")
+            found |= {bytes(span_id or b"").hex(): run_id for span_id, run_id in places if run_id is not None}
     return found
 
 
@@ -116,7 +117,7 @@ def _proof(viewer: Viewer, pointer: Pointer, found: _Found) -> Proof:
         case "workflow" if workflow := found.workflows.get(ref):
             href = reverse("runs", args=[slug]) + address({"workflow": workflow.pk})
             return Proof(kind, f"Workflow {workflow.name}", note, href)
-        case "sla" if sla := visible_rows(viewer, Sla).filter(pk=_number(ref)).first():
+        case "sla" if sla := visible_rows(viewer, Sla).filter(pk__in=_numbers([pointer], "sla")).first():
             return Proof(kind, f"SLA {sla.name}", "")
         case _:
             return plain

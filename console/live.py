@@ -15,9 +15,10 @@ from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
-from console.access import viewer_in
+from console.access import LAST_TENANT, viewer_in
 from monitoring.live import CHANNEL
 from partners.models import User
+from partners.viewer import tenants_of
 
 _log = logging.getLogger(__name__)
 #: A comment line this often keeps proxies from closing a quiet stream.
@@ -85,15 +86,12 @@ class Hub:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self._tell_all()
                     async for notice in connection.notifies():
-                        self._tell(notice.payload)
+                        said = orjson.loads(notice.payload)
+                        for stream in tuple(self._streams.get(said["tenant"], ())):
+                            stream.tell(said["topics"])
             except psycopg.Error as error:
                 _log.warning("live pages wait for the database: %s", error)
                 await asyncio.sleep(1)
-
-    def _tell(self, payload: str) -> None:
-        said = orjson.loads(payload)
-        for stream in tuple(self._streams.get(said["tenant"], ())):
-            stream.tell(said["topics"])
 
     def _tell_all(self) -> None:
         # Whatever was announced while nobody listened is not known, so every page looks again.
@@ -106,7 +104,10 @@ hub = Hub()
 
 
 async def live(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """Stream a tenant's announcements: events named by topic, with the time; a `pulse` when nothing happens."""
+    """Stream a tenant's announcements: events named by topic, with the time; a `pulse` when nothing happens.
+
+    The tenant is the one named by `?tenant=`, else the one the person looked at last, else their first.
+    """
     tenant_id = await sync_to_async(_tenant_id)(request)
     response = StreamingHttpResponse(_events(tenant_id), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
@@ -117,7 +118,10 @@ async def live(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def _tenant_id(request: HttpRequest) -> int:
     if not isinstance(request.user, User):
         raise Http404("Sign in to follow a tenant.")
-    return viewer_in(request.user, request.GET.get("tenant", "")).tenant.pk
+    slug = request.GET.get("tenant") or request.session.get(LAST_TENANT, "")
+    if not slug and (tenants := tenants_of(request.user)):
+        slug = tenants[0].slug
+    return viewer_in(request.user, slug).tenant.pk
 
 
 async def _events(tenant_id: int) -> AsyncIterator[bytes]:

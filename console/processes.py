@@ -70,6 +70,8 @@ def finish(process: Process, *, deadline: float) -> int:
         process.wait(max(0.0, deadline - time.monotonic()))
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        _wait_for_group(process.pid)
     return process.wait()
 
 
@@ -94,6 +96,16 @@ def last_lines(log: Path, count: int = 6) -> list[str]:
     except FileNotFoundError:
         return []
     return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def _wait_for_group(group: int) -> None:
+    """Until the kernel has taken the killed group down; gives up where nobody reaps its orphans.
+
+    Raises ProcessLookupError when the group is gone.
+    """
+    for _ in range(100):
+        os.killpg(group, 0)
+        time.sleep(0.01)
 
 
 def _standing_in(folder: Path, pid_file: Path) -> int | None:

@@ -181,7 +181,6 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "timers": {"task": "monitoring.timers_sweep", "schedule": 2.0},
-    "outbox": {"task": "monitoring.outbox_sweep", "schedule": 5.0},
 }
 
 # Mail and webhooks ---------------------------------------------------------------------------------------------------
@@ -215,6 +214,21 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Processes, runs, alerts and dead letters of one tenant.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    # The schema is the same for everyone and says nothing of anyone's data.
+    "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "AlertKind": "monitoring.findings.Kind",
+        "AlertStatus": "monitoring.models.alerts.AlertStatus",
+        "ChannelKind": "monitoring.models.delivery.ChannelKind",
+        "Criticality": "monitoring.models.catalogue.Criticality",
+        "DeadLetterState": "monitoring.models.telemetry.DeadLetterState",
+        "Role": "partners.roles.Role",
+        "RunStatus": "monitoring.models.telemetry.RunStatus",
+        "Severity": "monitoring.findings.Severity",
+        "SlaKind": "monitoring.models.catalogue.SlaKind",
+        "SlaState": "monitoring.models.telemetry.SlaState",
+        "TenantRole": "partners.api.members.TENANT_ROLES",
+    },
 }
 
 # Itself --------------------------------------------------------------------------------------------------------------
@@ -229,7 +243,8 @@ LOGGING = {
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "celery": {"level": "INFO"},
+        # A line for each sweep, every two seconds, would bury what matters.
+        "celery": {"level": "WARNING"},
     },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

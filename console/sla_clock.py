@@ -1,4 +1,4 @@
-"""The clock of a promise, as pages show it: what was promised, how it stands, and how much of the time is used. Pure."""
+"""The clock of a promise, as pages show it: what was promised, how it stands, how much time is used. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AT_RISK = 0.75
 
 @dataclass(frozen=True, slots=True)
 class SlaClock:
-    """`per_cent` of the time that was promised is used, at most 100; `margin` is left or overdrawn; `runs_on` while it counts."""
+    """`per_cent` of the promised time is used, at most 100; `margin` is left or overdrawn; `runs_on` until it ends."""
 
     state: str
     promise: str

@@ -29,6 +29,18 @@ class Stopped(BaseException):
     """SIGTERM, SIGHUP or Ctrl-C: raised wherever the main thread stands, so that every step can be left."""
 
 
+@dataclass(slots=True)
+class StopRequest:
+    """Remembers a signal: Python swallows an exception that a handler raises inside a finalizer."""
+
+    made: bool = False
+
+    def check(self) -> None:
+        """Raises Stopped where a signal has arrived."""
+        if self.made:
+            raise Stopped
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
     name: str
@@ -39,7 +51,8 @@ class _Running:
 class Supervisor:
     """The processes of one console. Servers that the others need are adopted; children are started here."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str], request: StopRequest) -> None:
+        self._request = request
         self._logs = home / "logs"
         self._environment = dict(environment)
         self._children: list[_Running] = []
@@ -77,7 +90,8 @@ class Supervisor:
                 time.sleep(_WATCH_EVERY_S)
 
     def check(self) -> None:
-        """Raises StartError that names a process which has ended, its exit code, its log and its last words."""
+        """Raises StartError that names a process which has ended, its exit code, log and last words; or Stopped."""
+        self._request.check()
         for running in self._all():
             code = running.process.poll()
             if code is not None:
@@ -107,15 +121,17 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
+def stopped_by_signals() -> Iterator[StopRequest]:
     """Turns SIGTERM, SIGHUP and Ctrl-C into Stopped while the block runs."""
+    request = StopRequest()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        request.made = True
         raise Stopped
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
-        yield
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,12 +2,13 @@
 
 from allauth.account import views as account
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView
 
 from console.health import healthz, readyz
 from console.live import live
 from console.metrics import metrics
-from console.views import board, catalogue, counts, home, processes
-from console.views.placeholder import placeholder
+from console.views import alerts, board, catalogue, connect, counts, dead_letters, home, processes, runs
+from partners.api.problems import unknown_route
 
 #: Signing in, out, and a new password. Accounts are made by administrators, so sign-up only says that it is closed.
 _accounts: list[URLPattern | URLResolver] = [
@@ -32,11 +33,19 @@ _accounts: list[URLPattern | URLResolver] = [
 _pages: list[URLPattern | URLResolver] = [
     path("", board.show, name="board"),
     path("counts/<slug:what>/", counts.counts, name="counts"),
-    path("alerts/", placeholder, name="alerts"),
-    path("alerts/<int:pk>/", placeholder, name="alert"),
-    path("dead-letters/", placeholder, name="dead_letters"),
-    path("runs/", placeholder, name="runs"),
-    path("runs/<int:pk>/", placeholder, name="run"),
+    path("alerts/", alerts.alert_list, name="alerts"),
+    path("alerts/rows/", alerts.alert_rows, name="alert_rows"),
+    path("alerts/export.csv", alerts.alert_csv, name="alert_csv"),
+    path("alerts/<int:pk>/", alerts.alert_detail, name="alert"),
+    path("alerts/<int:pk>/act/", alerts.alert_act, name="alert_act"),
+    path("dead-letters/", dead_letters.dead_letter_list, name="dead_letters"),
+    path("dead-letters/export.csv", dead_letters.dead_letter_csv, name="dead_letter_csv"),
+    path("dead-letters/settle/", dead_letters.dead_letter_settle, name="dead_letter_settle"),
+    path("dead-letters/<int:pk>/", dead_letters.dead_letter_preview, name="dead_letter"),
+    path("runs/", runs.run_list, name="runs"),
+    path("runs/<int:pk>/", runs.run_detail, name="run"),
+    path("runs/<int:pk>/spans/<str:span>/", runs.run_span, name="run_span"),
+    path("runs/<int:pk>/payload/<int:intake>/", runs.run_payload, name="run_payload"),
     path("catalogue/", catalogue.show, name="catalogue"),
     path("catalogue/workflows/<int:pk>/assign/", catalogue.assign, name="assign"),
     path("catalogue/processes/new/", processes.edit, name="process_new"),
@@ -45,7 +54,17 @@ _pages: list[URLPattern | URLResolver] = [
     path("catalogue/processes/<int:pk>/slas/new/", processes.edit_sla, name="sla_new"),
     path("catalogue/processes/<int:pk>/slas/<int:sla_pk>/", processes.edit_sla, name="sla_edit"),
     path("catalogue/processes/<int:pk>/slas/<int:sla_pk>/remove/", processes.remove_sla, name="sla_remove"),
-    path("connect/", placeholder, name="connect"),
+    path("connect/", connect.show, name="connect"),
+    path("connect/keys/", connect.issue, name="key_issue"),
+    path("connect/keys/<int:pk>/revoke/", connect.revoke, name="key_revoke"),
+]
+
+_api: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("v1/", include("partners.api.urls")),
+    path("v1/", include("monitoring.api.urls")),
+    path("v1/", include("governance.api.urls")),
+    re_path(r"^.*$", unknown_route),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -55,5 +74,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics),
     path("live/", live, name="live"),
     path("accounts/", include(_accounts)),
+    path("api/", include(_api)),
     path("t/<slug:tenant>/", include(_pages)),
 ]

@@ -95,7 +95,11 @@ class DeadLetterFact:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterWindow:
-    """The dead letters that one payload added to one workflow and destination with one error class."""
+    """The dead letters that one payload added to one workflow and destination with one error class.
+
+    `open_keys` are the business keys of every member that is open, the fresh ones included; `open_value` is the money
+    that the sources say is at stake in them, None where they say nothing.
+    """
 
     workflow: WorkflowFacts
     process: ProcessFacts
@@ -104,6 +108,8 @@ class DeadLetterWindow:
     fresh: tuple[DeadLetterFact, ...]
     open_before: int
     now: datetime
+    open_keys: tuple[BusinessKey, ...] = ()
+    open_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,12 @@ def visible_api_tokens(viewer: Viewer) -> QuerySet[ApiToken]:
 def visible_tenants(viewer: Viewer) -> QuerySet[Tenant]:
     """Return the viewer's tenant alone: a token is of one tenant, whatever its person may open besides."""
     return Tenant.objects.filter(pk=viewer.tenant.pk).select_related("partner")
+
+
+def tenant_named(name: str) -> Tenant | None:
+    """Return a tenant by short name, else by name where only one has it. For commands: it asks nobody's rights."""
+    by_slug = Tenant.objects.filter(slug=name).first()
+    if by_slug is not None:
+        return by_slug
+    named = list(Tenant.objects.filter(name=name)[:2])
+    return named[0] if len(named) == 1 else None

@@ -57,5 +57,11 @@ def service_viewer(tenant: Tenant, prefix: str) -> Viewer:
     return Viewer(tenant, f"token:{prefix}", f"service token {prefix}", _rights(roles), roles)
 
 
+def system_viewer(tenant: Tenant, part: str) -> Viewer:
+    """Return a part of Andon itself, such as a management command, with a tenant administrator's rights."""
+    roles = frozenset({Role.TENANT_ADMIN})
+    return Viewer(tenant, f"system:{part}", f"Andon {part}", _rights(roles), roles)
+
+
 def _rights(roles: Iterable[Role]) -> frozenset[Right]:
     return frozenset().union(*(RIGHTS[role] for role in roles))

@@ -28,15 +28,16 @@ class TestServers:
 
     __test__ = False
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, durable: bool = False) -> None:
         self.home = home
+        self._durable = durable
         self._postgres: Postgres | None = None
 
     def start(self) -> None:
         """Starts the server and migrates the template; once is enough."""
         if self._postgres is not None:
             return
-        self._postgres = Postgres(self.home, durable=False)
+        self._postgres = Postgres(self.home, durable=self._durable)
         self._postgres.start()
         roles.ensure_embedded(self._postgres.admin(), secrets(self.home), database=TEMPLATE)
         migrated = subprocess.run(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from random import Random
@@ -46,6 +46,7 @@ class Fault:
     since: datetime
     until: datetime
     runs: int
+    cause: int = 0
     heals: bool = True
 
     def covers(self, flow: str, at: datetime) -> bool:
@@ -59,7 +60,7 @@ class Fault:
 
     def outcome(self, rng: Random) -> Outcome:
         """How one run in the window goes."""
-        return outcome(self.kind, rng, heals=self.heals)
+        return replace(outcome(self.kind, rng, heals=self.heals), cause=self.cause)
 
 
 #: Runs that a fault adds to its window: enough to be seen, few enough to be told apart.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,14 +74,11 @@ def batches(plans: Sequence[Plan], cut: datetime, drawer: Drawer, rest: Rest) ->
 
 
 def split(drawn: Drawn, cut_s: float) -> tuple[Drawn, Drawn | None]:
-    """What of a run was due by the cut, with its followers, and what is still to come. A trace stays in one piece."""
-    ends: dict[int, float] = defaultdict(float)
-    for due, span in drawn.spans:
-        ends[span.context.trace_id] = max(ends[span.context.trace_id], due)
-    late_spans = tuple((due, span) for due, span in drawn.spans if ends[span.context.trace_id] > cut_s)
-    late_events = tuple((due, event) for due, event in drawn.events if due > cut_s)
+    """What of a run was due by the cut, with its followers, and what is still to come."""
+    late_spans = tuple(part for part in drawn.spans if part[0] > cut_s)
+    late_events = tuple(part for part in drawn.events if part[0] > cut_s)
     if not late_spans and not late_events:
         return drawn, None
-    spans = tuple((due, span) for due, span in drawn.spans if ends[span.context.trace_id] <= cut_s)
-    events = tuple((due, event) for due, event in drawn.events if due <= cut_s)
+    spans = tuple(part for part in drawn.spans if part[0] <= cut_s)
+    events = tuple(part for part in drawn.events if part[0] <= cut_s)
     return Drawn(drawn.tenant, spans, events, drawn.follow_ups), Drawn(drawn.tenant, late_spans, late_events, ())

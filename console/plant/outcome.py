@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -23,8 +24,14 @@ class Outcome:
     loses_root: bool = False
     slowdown: float = 1.0
     receipts: int = 1
+    #: Which of its possible errors a flow meets: one fault has one cause.
+    cause: int = 0
     #: Seconds until somebody redrives what died; None leaves it where it is.
     repaired_after_s: float | None = None
+
+    def pick(self, errors: Sequence[Failure]) -> Failure:
+        """The error that this cause means among a flow's."""
+        return errors[self.cause % len(errors)]
 
 
 HEALTHY = Outcome()

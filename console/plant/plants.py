@@ -30,6 +30,10 @@ class Plant:
         """Where its role addresses and event sources live."""
         return f"{self.slug}.example"
 
+    def named(self, system: str) -> str:
+        """What a system or automation is called here: where a tenant has several plants, each has its own."""
+        return f"{self.slug}-{system}" if self.states_site else system
+
     @cached_property
     def zone(self) -> ZoneInfo:
         """The plant's time zone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class Sheet:
         is_lost: bool = False,
     ) -> Iterator[Span]:
         """A span from now until the block ends, below `parent` or else the innermost open one; lost, it never ends."""
-        span = self.studio.tracer(self.plant, system, scope or system).start_span(
+        span = self.studio.tracer(self.plant, self.plant.named(system), scope or system).start_span(
             name, self._context(parent), kind, attributes, start_time=_ns(self.at)
         )
         self._open.append(span)
@@ -150,12 +151,18 @@ class Sheet:
         return {"amount": round(amount, 2), "currency": self.plant.currency}
 
     def drawn(self) -> Drawn:
-        """The finished run. A trace goes out when its root has ended, so that no step arrives before its name."""
+        """The finished run. A trace goes out in one piece when its last span has ended.
+
+        A collector in front of the console that groups by trace does the same; the systems behind it end their spans
+        each at its own time, and a part that arrived without the one that names it would be taken for another run.
+        """
         spans = self.studio.take()
-        ready = {span.context.trace_id: _seconds(span.end_time) for span in spans if span.parent is None}
+        ends: dict[int, float] = defaultdict(float)
+        for span in spans:
+            ends[span.context.trace_id] = max(ends[span.context.trace_id], _seconds(span.end_time))
         return Drawn(
             self.tenant,
-            tuple((max(_seconds(span.end_time), ready.get(span.context.trace_id, 0.0)), span) for span in spans),
+            tuple((ends[span.context.trace_id], span) for span in spans),
             tuple(self._events),
             tuple(self._follow_ups),
         )

@@ -77,7 +77,7 @@ def _resource(plant: Plant, system: str) -> Resource:
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
     }
-    if system.startswith("n8n"):
+    if system.endswith("n8n"):
         said |= {"n8n.instance.id": f"{plant.slug}-{system}", "n8n.instance.role": "main", "service.version": "2.41.1"}
     if plant.states_site:
         said["andon.site"] = plant.slug

@@ -7,7 +7,7 @@ from pathlib import Path
 from guardian.shortcuts import assign_perm
 
 from console.plant import progress
-from console.plant.catalogue import catalogue_ensure, configuration_of
+from console.plant.catalogue import catalogue_ensure
 from console.plant.keys import keep_keys, read_keys
 from console.plant.plants import PLANTS
 from console.plant.sign_ins import SUPPLIER_PROCESS, people_ensure
@@ -26,7 +26,7 @@ ACTOR = "system:demo"
 def demo_ensure(home: Path) -> None:
     """Makes whatever of the demo is missing. Run again it changes nothing, not even what people have edited since."""
     tenants = _tenants()
-    made = [catalogue_ensure(tenant, configuration_of(slug), actor=ACTOR) for slug, tenant in tenants.items()]
+    made = [catalogue_ensure(tenant, actor=ACTOR) for tenant in tenants.values()]
     people_ensure(home, tenants, actor=ACTOR)
     if any(made):
         # What the plant remembers belongs to a database that is gone.

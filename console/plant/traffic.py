@@ -147,7 +147,7 @@ def _fault(rng: Random, kind: FaultKind, plant: Plant, since: datetime, until: d
     if not flows:
         return None
     least, most = EXTRA_RUNS[kind]
-    return Fault(kind, plant.slug, rng.choice(flows), since, until, rng.randint(least, most))
+    return Fault(kind, plant.slug, rng.choice(flows), since, until, rng.randint(least, most), rng.randrange(6))
 
 
 def _period_start(at: datetime) -> datetime:

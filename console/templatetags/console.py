@@ -93,7 +93,7 @@ def when(context: RequestContext, at: datetime | None, zone: str = "", never: st
         exact,
         utc,
         f"{exact} · {utc}",
-        relative(at, timezone.now()),
+        relative(at.astimezone(UTC), timezone.now()),
     )
 
 

@@ -172,7 +172,7 @@ def _said(action: str, verdicts: list[DeadLetterVerdict]) -> str:
     return " ".join(parts)
 
 
-def _answer(request: HttpRequest, viewer: Viewer, cause: Cause, words: str, changed: bool) -> HttpResponse:  # noqa: FBT001
+def _answer(request: HttpRequest, viewer: Viewer, cause: Cause, words: str, changed: bool) -> HttpResponse:
     if request.headers.get("HX-Request"):
         toast = {"toast": {"text": words, "state": "ok" if changed else "watch"}, "letters-changed": {}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(toast)})

@@ -117,7 +117,7 @@ def run_span(request: HttpRequest, viewer: Viewer, pk: int, span: str) -> HttpRe
 
 @tenant_page(right=Right.VIEW_PAYLOAD)
 @require_safe
-def run_payload(request: HttpRequest, viewer: Viewer, pk: int, intake: int) -> HttpResponse:  # noqa: ARG001
+def run_payload(request: HttpRequest, viewer: Viewer, pk: int, intake: int) -> HttpResponse:
     """Download a request as it was received, decompressed."""
     run = _run(viewer, pk)
     if intake not in run.intakes:
@@ -181,15 +181,15 @@ def _waterfall(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[At
     }
 
 
-def _events(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:  # noqa: ARG001
+def _events(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
     return {"events": events_of_trace(viewer, bytes(run.trace_id))[:MOST]}
 
 
-def _attempts(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:  # noqa: ARG001
+def _attempts(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
     return {"attempts": attempt_lines(attempts[:MOST]), "more": len(attempts) > MOST}
 
 
-def _logs(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:  # noqa: ARG001
+def _logs(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
     if not viewer.may(Right.VIEW_PAYLOAD):
         return {"hidden": True}
     try:
@@ -199,11 +199,11 @@ def _logs(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt
     return {"logs": log_lines(logs[:MOST], _nanoseconds(run.started_at)), "more": len(logs) > MOST}
 
 
-def _payload(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:  # noqa: ARG001
+def _payload(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
     return {"payloads": payload_lines(intakes_of_run(viewer, run))}
 
 
-def _mapping(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:  # noqa: ARG001
+def _mapping(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
     return {"mapping": mapping_of(viewer, run)}
 
 

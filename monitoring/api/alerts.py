@@ -29,6 +29,7 @@ from monitoring.services.alerts import (
 from partners.api.problems import Conflict
 from partners.api.queries import WordsField
 from partners.api.references import PersonRef, TenantRef
+from partners.api.words import choices_of
 from partners.models import User
 from partners.selectors import visible_members
 
@@ -77,8 +78,8 @@ class AlertShape(RowOfProcess):
     """Something is wrong. Findings with one fingerprint meet in one alert."""
 
     id = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
-    severity = serializers.ChoiceField(choices=[severity.value for severity in Severity])
+    kind = serializers.ChoiceField(choices=choices_of(Kind))
+    severity = serializers.ChoiceField(choices=choices_of(Severity))
     status = serializers.ChoiceField(choices=AlertStatus.choices)
     title = serializers.CharField()
     fingerprint = serializers.CharField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -16,6 +17,8 @@ from monitoring.models import Channel
 from monitoring.models.delivery import ChannelKind
 from monitoring.selectors.catalogue import channels_listed
 from monitoring.services.channels import SavedChannel, channel_remove, channel_save, channel_secret_renew
+from partners.api.words import choices_of
+from partners.roles import Right
 
 
 class ChannelShape(serializers.Serializer[Any]):
@@ -25,12 +28,18 @@ class ChannelShape(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     kind = serializers.ChoiceField(choices=ChannelKind.choices)
     target = serializers.CharField(max_length=500, help_text="An e-mail address, or an https URL.")
-    min_severity = serializers.ChoiceField(choices=[(s.value, s.value) for s in Severity], default=Severity.HIGH.value)
-    kinds = serializers.ListField(
-        child=serializers.ChoiceField(choices=[(kind.value, kind.value) for kind in Kind]), default=list, max_length=50
-    )
+    min_severity = serializers.ChoiceField(choices=choices_of(Severity), default=Severity.HIGH.value)
+    kinds = serializers.ListField(child=serializers.ChoiceField(choices=choices_of(Kind)), default=list, max_length=50)
     enabled = serializers.BooleanField(default=True)
     has_secret = serializers.SerializerMethodField()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """A webhook's address may be a secret of its own, so only who may edit it reads it whole."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if shown["kind"] == ChannelKind.WEBHOOK and not self.context["viewer"].may(Right.EDIT_CATALOGUE):
+            parts = urlsplit(shown["target"])
+            shown["target"] = f"{parts.scheme}://{parts.hostname}/…"
+        return shown
 
     def get_has_secret(self, channel: Channel) -> bool:
         """Say whether what it carries is signed."""
@@ -83,4 +92,7 @@ class ChannelsViewSet(MonitoringViewSet):
         return Response(status=204)
 
     def _answer(self, saved: SavedChannel, status: int = 200) -> Response:
-        return Response({**ChannelShape(saved.channel).data, "secret": saved.new_secret}, status=status)
+        return Response(
+            {**ChannelShape(saved.channel, context=self.shape_context()).data, "secret": saved.new_secret},
+            status=status,
+        )

@@ -33,7 +33,8 @@ class DeadLetter:
         if not window.fresh:
             return ()
         limits = overlaid(DeadLetterThresholds(), thresholds)
-        keys = tuple(dict.fromkeys(key for letter in window.fresh for key in letter.keys))
+        fresh_keys = (key for letter in window.fresh for key in letter.keys)
+        keys = tuple(dict.fromkeys((*fresh_keys, *window.open_keys)))
         kind, known = business_units(keys)
         open_now = window.open_before + len(window.fresh)
         return (
@@ -42,7 +43,7 @@ class DeadLetter:
                 severity=severity(
                     window.process, raised=(open_now >= limits.many_open, window.process.regulated)
                 ),
-                title=_title(window, keys),
+                title=_title(window, keys, open_now),
                 fingerprint=f"dead_letter:{window.workflow.id}:{window.destination}:{window.error_class}",
                 occurred_at=max(letter.died_at for letter in window.fresh),
                 count=len(window.fresh),
@@ -58,15 +59,17 @@ class DeadLetter:
                     "error_class": window.error_class,
                 }),
                 evidence=tuple(_evidence(window.fresh))[:_MAX_EVIDENCE],
-                impact=impact(window.process, unit_kind=kind, unit_count=known or len(window.fresh)),
-                next_step=_next_step(window),
+                impact=impact(
+                    window.process, unit_kind=kind, unit_count=known or open_now, value=window.open_value
+                ),
+                next_step=_next_step(window, open_now),
                 keys=keys,
             ),
         )  # fmt: skip
 
 
-def _title(window: DeadLetterWindow, keys: tuple[BusinessKey, ...]) -> str:
-    hit = units(keys, len(window.fresh))
+def _title(window: DeadLetterWindow, keys: tuple[BusinessKey, ...], open_now: int) -> str:
+    hit = units(keys, open_now)
     return f"{subject(window.workflow, window.process)}: {hit} {_where(window.destination)}"
 
 
@@ -104,12 +107,16 @@ def _evidence(letters: tuple[DeadLetterFact, ...]) -> Iterator[Evidence]:
             yield Evidence("event", str(letter.event_id), letter.unit_id)
 
 
-def _next_step(window: DeadLetterWindow) -> NextStep:
+def _next_step(window: DeadLetterWindow, open_now: int) -> NextStep:
     again = any(letter.redriven_before for letter in window.fresh)
     if again:
         text = "Don't redrive again before the cause is removed: it died of a redrive already. Open the last error."
     elif window.error_class:
-        text = f"Remove the cause of {window.error_class}, then redrive these {len(window.fresh)} dead letters."
+        text = f"Remove the cause of {window.error_class}, then redrive {_these(open_now)}."
     else:
-        text = f"Open the dead letters, find the cause in their last spans, then redrive these {len(window.fresh)}."
+        text = f"Find the cause in the last spans of the dead letters, then redrive {_these(open_now)}."
     return NextStep(text, "open_dead_letters")
+
+
+def _these(number: int) -> str:
+    return "it" if number == 1 else f"all {number}"

@@ -156,7 +156,10 @@ def _title(window: AttemptWindow, load: Load, *, storm: bool) -> str:
 
 def _reason(window: AttemptWindow, verdict: StormVerdict, limits: RetryStormThresholds) -> str:
     length = duration((window.ended_at - window.started_at).total_seconds())
-    figures = f"{window.retries} retries on {window.first_attempts} first attempts in {length}"
+    # A storm outlives its first attempts: then the units that are being retried say more.
+    outlived = window.units > window.first_attempts
+    of_what = f"of {window.units} units" if outlived else f"on {window.first_attempts} first attempts"
+    figures = f"{window.retries} retries {of_what} in {length}"
     error = _commonest(window)
     cause = f"; most often {error[0]} ({error[1]})" if error else ""
     lasting = sum(1 for _ in takewhile(lambda ratio: ratio > limits.storm_ratio, window.earlier))

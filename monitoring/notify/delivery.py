@@ -76,7 +76,7 @@ def _sent(claimed: _Claimed) -> tuple[NotificationState, str]:
         return NotificationState.FAILED, str(failure)
     except TemporaryFailure as failure:
         return NotificationState.INTENDED, str(failure)
-    except Exception as fault:  # A fault of ours waits like any other, or the sweep would try it without end.
+    except Exception as fault:  # noqa: BLE001  It waits like any other, or the sweep would try it without end.
         _log.exception("notification over channel %d failed", channel.pk)
         return NotificationState.INTENDED, f"a fault in Andon: {fault.__class__.__name__}"
     return NotificationState.DELIVERED, ""

@@ -77,14 +77,15 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, destination: Destination) -> None:
         super().__init__(destination.host, destination.port, timeout=_TIMEOUT_S)
         self._destination = destination
-        self._deadline: threading.Timer | None = None
+        self._handle: socket.socket | None = None
+        self._deadline = threading.Timer(_TIMEOUT_S, self._shut_down)
+        self._deadline.daemon = True
 
     def connect(self) -> None:
         """Open the connection; over https the certificate must be the host's."""
         plain = socket.create_connection((self._destination.address, self._destination.port), _TIMEOUT_S)
         # A second handle on the same connection: shutting it down ends every wait on the first.
-        self._deadline = threading.Timer(_TIMEOUT_S, _shut_down, [plain.dup()])
-        self._deadline.daemon = True
+        self._handle = plain.dup()
         self._deadline.start()
         if self._destination.scheme == "https":
             self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self._destination.host)
@@ -93,12 +94,12 @@ class _Pinned(http.client.HTTPConnection):
 
     def close(self) -> None:
         """Close the connection and its deadline."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline.args[0].close()
+        self._deadline.cancel()
+        if self._handle is not None:
+            self._handle.close()
         super().close()
 
-
-def _shut_down(handle: socket.socket) -> None:
-    with suppress(OSError):
-        handle.shutdown(socket.SHUT_RDWR)
+    def _shut_down(self) -> None:
+        with suppress(OSError):
+            if self._handle is not None:
+                self._handle.shutdown(socket.SHUT_RDWR)

@@ -33,6 +33,13 @@ ON CONFLICT (tenant_id, unit_id) DO UPDATE SET
 WHERE old.state <> 'open' AND excluded.died_at > coalesce(old.settled_at, old.died_at)
 RETURNING unit_id, id, deaths
 """
+#: A unit that is open and dies later still is not settled by what happened between its deaths.
+_DIED_SINCE = """
+UPDATE monitoring_deadletter AS dead SET died_at = said.at
+FROM unnest(%s::text[], %s::timestamptz[]) AS said(unit_id, at)
+WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.unit_id = said.unit_id
+  AND dead.state = 'open' AND dead.died_at < said.at
+"""
 _SETTLED_BY = {
     Phase.REDRIVEN: ("redriven", "The source says it was put back."),
     Phase.DISCARDED: ("discarded", "The source says it was thrown away."),
@@ -72,6 +79,10 @@ def write_dead_letters(attempts: Sequence[PlacedAttempt], desk: Desk) -> tuple[F
         unit_id = placed.fact.unit_id[:300]
         if placed.fact.phase in DEAD_PHASES and (unit_id not in dead or dead[unit_id].at < placed.at):
             dead[unit_id] = placed
+    if not dead:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(_DIED_SINCE, [sorted(dead), [dead[unit_id].at for unit_id in sorted(dead)]])
     rows = [_values(unit_id, placed, desk) for unit_id, placed in sorted(dead.items())]
     made = insert_rows("monitoring_deadletter AS old", _COLUMNS, rows, _AGAIN)
     return tuple(

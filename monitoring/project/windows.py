@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from django.db import connection
 
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
+from monitoring.facts import BusinessKey
 from monitoring.findings import (
     AttemptWindow,
     DeadLetterFact,
@@ -36,6 +38,15 @@ SELECT coalesce(sum(first_attempts), 0), coalesce(sum(retries), 0), coalesce(sum
        coalesce(sum(retry_successes), 0)
 FROM monitoring_workflowminute
 WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND minute >= %s AND minute < %s
+"""
+_OPEN_GROUP = """
+SELECT count(*) OVER (), sum(value) OVER (), keys::text FROM monitoring_deadletter
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND destination = %s AND error_class = %s
+  AND state = 'open' ORDER BY died_at DESC LIMIT 500
+"""
+_KEYS_OF_RUNS = """
+SELECT DISTINCT key_type, value FROM monitoring_businesskey
+WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s) LIMIT 500
 """
 _UNITS = """
 SELECT unit_id, max(attempt), array_agg(DISTINCT run_id) FILTER (WHERE run_id IS NOT NULL),
@@ -73,21 +84,20 @@ class WindowReader:
     def _dead_window(self, key: tuple[int, str, str], members: Sequence[FreshDeadLetter]) -> DeadLetterWindow:
         workflow_id, destination, error_class = key
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM monitoring_deadletter WHERE tenant_id = current_setting('app.tenant_id')::int "
-                "AND workflow_id = %s AND destination = %s AND error_class = %s AND state = 'open' "
-                "AND NOT id = ANY(%s)",
-                [workflow_id, destination, error_class, [member.id for member in members]],
-            )
-            open_before: int = cursor.fetchone()[0]
+            cursor.execute(_OPEN_GROUP, [workflow_id, destination, error_class])
+            found = cursor.fetchall()
+        open_before = found[0][0] - len(members) if found else 0
+        open_keys = [BusinessKey(key["type"], key["value"]) for _, _, keys in found for key in json.loads(keys)]
         return DeadLetterWindow(
             workflow=self._workflow(workflow_id),
             process=process_facts(self.desk.catalogue, members[0].placed.process_id),
             destination=destination,
             error_class=error_class,
             fresh=tuple(_dead_fact(member) for member in members),
-            open_before=open_before,
+            open_before=max(0, open_before),
             now=self.desk.now,
+            open_keys=tuple(dict.fromkeys(open_keys)),
+            open_value=float(found[0][1]) if found and found[0][1] is not None else None,
         )
 
     def attempts(self, attempts: Iterable[PlacedAttempt]) -> tuple[AttemptWindow, ...]:
@@ -130,7 +140,7 @@ class WindowReader:
             earlier=earlier,
             baseline_ratio=_ratio(usual) if usual[0] >= FEWEST_RETRIES else None,
             run_ids=tuple(runs[:_MOST_LISTED]),
-            keys=placed.keys,
+            keys=_keys_of_runs(runs) or placed.keys,
             now=self.desk.now,
         )
 
@@ -207,6 +217,12 @@ def _units(workflow_id: int, start: datetime, end: datetime) -> tuple[dict[str, 
             runs.update(dict.fromkeys(run_ids or ()))
             errors.update(classes or ())
     return units, list(runs), errors
+
+
+def _keys_of_runs(run_ids: Sequence[int]) -> tuple[BusinessKey, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYS_OF_RUNS, [list(run_ids)])
+        return tuple(sorted(BusinessKey(kind, value) for kind, value in cursor.fetchall()))
 
 
 def _dead_fact(dead: FreshDeadLetter) -> DeadLetterFact:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 from opentelemetry import trace
 
@@ -52,7 +52,6 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
         return refusal(arrival.encoding, 413, "too_large", str(error))
     except UnsupportedPayload as error:
         return refusal(arrival.encoding, 415, "unsupported", str(error))
-    close_old_connections()
     try:
         return _committed(arrival, payload, decoded, after)
     except (DatabaseError, InterfaceError) as error:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 from django.conf import settings
+from django.db import close_old_connections
 
 from monitoring.receive.accept import accept
 from monitoring.receive.arrival import Answer, Arrival, refusal
@@ -117,7 +118,13 @@ class IntakeApp:
         return lambda ids: self._after(tenant_id, ids)
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_live_connection, call)
+
+
+def _with_live_connection(call: Callable[[], Any]) -> Any:
+    """As Django does at the start of each request: a connection that broke since the last one is not used again."""
+    close_old_connections()
+    return call()
 
 
 class BodyTooLarge(ValueError):

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import DatabaseError, InterfaceError
 
 from partners.keys import KeyHolder, find_holder
 from partners.models.keys import KeyKind
@@ -39,7 +39,6 @@ class KeyRing:
 
     def holder(self, key: str) -> KeyHolder | None:
         """Ask the database whose key this is; None for what opens nothing. Raises KeysUnavailable."""
-        close_old_connections()
         try:
             found = find_holder(KeyKind.INGEST, key)
         except (DatabaseError, InterfaceError) as error:

@@ -11,13 +11,14 @@ from rest_framework.response import Response
 
 from partners.api.references import PersonRef
 from partners.api.views import TenantViewSet
+from partners.api.words import choices_of
 from partners.members import member_add, member_change, member_remove
 from partners.models import Membership
 from partners.roles import PARTNER_ROLES, Role
 from partners.scope import tenant_scope
 from partners.selectors import member_get, visible_members
 
-_TENANT_ROLES = [(role.value, role.label) for role in Role if role not in PARTNER_ROLES]
+TENANT_ROLES = choices_of(Role, without=PARTNER_ROLES)
 
 
 class MemberShape(serializers.Serializer[Any]):
@@ -25,7 +26,7 @@ class MemberShape(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     user = PersonRef()
-    role = serializers.ChoiceField(choices=[(role.value, role.label) for role in Role])
+    role = serializers.ChoiceField(choices=choices_of(Role))
     scope = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
 
@@ -39,13 +40,13 @@ class MemberNew(serializers.Serializer[Any]):
 
     email = serializers.EmailField(max_length=254)
     name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
-    role = serializers.ChoiceField(choices=_TENANT_ROLES)
+    role = serializers.ChoiceField(choices=TENANT_ROLES)
 
 
 class MemberChange(serializers.Serializer[Any]):
     """The role to have from now on."""
 
-    role = serializers.ChoiceField(choices=_TENANT_ROLES)
+    role = serializers.ChoiceField(choices=TENANT_ROLES)
 
 
 @extend_schema(tags=["members"])

@@ -14,7 +14,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 
 from console.plant import progress, traffic
-from console.plant.catalogue import configuration_of
+from console.plant.catalogue import entries_of
 from console.plant.cloudevent import CloudEvent, Message, batch, binary, structured
 from console.plant.drawing import Drawer
 from console.plant.faults import EXPLAINED, FaultKind, outcome
@@ -57,18 +57,18 @@ def drawn(
 
 def catalogue_of(plant: Plant) -> Catalogue:
     """The tenant's configuration file as mapping sees it."""
-    content = configuration_of(plant.tenant_slug)
-    numbers = {process["slug"]: number for number, process in enumerate(content["processes"], 1)}
+    entries = entries_of(plant.tenant_slug)
+    processes = [entry.key[0] for entry in entries if entry.section == "processes"]
     rules = tuple(
         Rule(
             id=position,
             position=position,
-            name=rule["name"],
-            condition=rule["when"],
-            process_id=numbers[rule["process"]],
-            keys=tuple(KeyRule(key["type"], key["from"]) for key in rule.get("keys", ())),
+            name=entry.key[0],
+            condition=entry.fields["condition"],
+            process_id=processes.index(entry.fields["process"]) + 1,
+            keys=tuple(KeyRule(key["type"], key["expression"]) for key in entry.fields.get("keys", ())),
         )
-        for position, rule in enumerate(content["mapping_rules"], 1)
+        for position, entry in enumerate((entry for entry in entries if entry.section == "mapping_rules"), 1)
     )
     return Catalogue(tenant_id=1, version=1, rules=rules, sites=MappingProxyType({"ulm": 1, "wroclaw": 2}))
 

@@ -15,14 +15,14 @@ import pytest
 from console import processes
 from console.children import Child
 from console.embedded.home import StartError, prepare
-from console.supervisor import Stopped, Supervisor, require_free_port, stopped_by_signals
+from console.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
 
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     """A supervisor whose children are gone after the test, and whose signal handlers too."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    running = Supervisor(prepare(tmp_path), os.environ)
+    running = Supervisor(prepare(tmp_path), os.environ, StopRequest())
     yield running
     running.stop()
     for number, handler in before.items():
@@ -84,6 +84,18 @@ def test_servers_stop_after_all_children_and_in_reverse(supervisor: Supervisor, 
 def test_a_signal_leaves_whatever_runs(number: signal.Signals) -> None:
     with pytest.raises(Stopped), stopped_by_signals():
         signal.raise_signal(number)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_swallows_in_a_finalizer_still_stops(tmp_path: Path) -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with stopped_by_signals() as request:
+        Finalized()
+        with pytest.raises(Stopped):
+            Supervisor(prepare(tmp_path), os.environ, request).watch()
 
 
 def test_a_taken_port_is_named_with_the_remedy() -> None:

@@ -52,7 +52,7 @@ def test_it_points_to_what_it_relied_on_and_says_what_to_do() -> None:
     assert [evidence.type for evidence in finding.evidence[:5]] == ["dead_letter"] * 3 + ["run", "span"]
     assert finding.evidence[0].id == "11"
     assert finding.next_step.action == "open_dead_letters"
-    assert finding.next_step.text == "Remove the cause of SapTimeout, then redrive these 3 dead letters."
+    assert finding.next_step.text == "Remove the cause of SapTimeout, then redrive all 3."
 
 
 def test_it_keeps_one_fingerprint_for_the_group_however_it_arrives() -> None:

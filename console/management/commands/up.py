@@ -21,7 +21,7 @@ from console import children, databases, roles, static_files
 from console.embedded.home import StartError, held, home, prepare, require_room, secrets
 from console.embedded.postgres import Postgres
 from console.embedded.valkey import Valkey
-from console.supervisor import Stopped, Supervisor, require_free_port, stopped_by_signals
+from console.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
 from console.welcome import sign_ins, welcome
 
 #: With less than this on the disk the database would stop within minutes.
@@ -44,17 +44,17 @@ class Command(BaseCommand):
         try:
             folder = prepare(home(os.environ))
             require_room(folder, _ROOM)
-            with stopped_by_signals(), held(folder, f"http://127.0.0.1:{port}/") as after_a_kill:
+            with stopped_by_signals() as request, held(folder, f"http://127.0.0.1:{port}/") as after_a_kill:
                 require_free_port(port, patience_s=8.0 if after_a_kill else 0.0)
-                self._run(folder, port, demo=not no_demo)
+                self._run(folder, port, request, demo=not no_demo)
         except Stopped:
             self._say("Andon has stopped.")
         except StartError as error:
             self.stderr.write(str(error))
             sys.exit(1)
 
-    def _run(self, folder: Path, port: int, *, demo: bool) -> None:
-        supervisor = Supervisor(folder, children.environment(os.environ, folder, port))
+    def _run(self, folder: Path, port: int, request: StopRequest, *, demo: bool) -> None:
+        supervisor = Supervisor(folder, children.environment(os.environ, folder, port), request)
         steps: list[tuple[str, Callable[[], str]]] = [
             ("database", lambda: _database(supervisor, folder)),
             ("broker", lambda: _broker(supervisor, folder)),

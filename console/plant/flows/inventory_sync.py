@@ -47,7 +47,7 @@ def draw(sheet: Sheet) -> None:
 
 def _consume(sheet: Sheet, sent: Span, movement: str, order: str, message: str) -> bool:
     """Delivers the message until it is posted or the tries are used up. Says whether it was posted."""
-    error = _SLOW if sheet.outcome.times_out else sheet.rng.choice(_ERRORS)
+    error = _SLOW if sheet.outcome.times_out else sheet.outcome.pick(_ERRORS)
     for attempt in range(1, sheet.outcome.tries + 1):
         is_last = attempt == sheet.outcome.tries
         fails = not is_last or sheet.outcome.dies

@@ -64,13 +64,17 @@ def _said(sheet: Sheet, order: str) -> Attributes:
 
 
 def _own(sheet: Sheet) -> Attributes:
-    return {"andon.workflow": "order-release", "andon.workflow.version": "7"} if sheet.plant.states_site else {}
+    return (
+        {"andon.workflow": sheet.plant.named("order-release"), "andon.workflow.version": "7"}
+        if sheet.plant.states_site
+        else {}
+    )
 
 
 def _hand_over(sheet: Sheet, order: str) -> Failure | None:
     """Tries the MES until it accepts the order or the tries are used up; returns why it was given up."""
     outcome, unit = sheet.outcome, uuid(sheet.rng)
-    refusal = TIMEOUT if outcome.times_out else sheet.rng.choice(_REFUSALS)
+    refusal = TIMEOUT if outcome.times_out else outcome.pick(_REFUSALS)
     for attempt in range(1, outcome.tries + 1):
         is_last = attempt == outcome.tries
         fails = not is_last or outcome.dies or outcome.times_out

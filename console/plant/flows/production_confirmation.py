@@ -14,7 +14,7 @@ from console.plant.randomness import uuid
 from console.plant.sheet import Attributes, Said, Sheet
 
 SENDER, WORKER, ERP = "mes-shopfloor", "confirmation-worker", "erp-gateway"
-TASK, QUEUE = "erp.post_confirmation", "confirmations"
+QUEUE = "confirmations"
 SCOPE = "opentelemetry.instrumentation.celery"
 _ERRORS = (
     Failure("ConnectionError", "ERP gateway refused the connection"),
@@ -29,11 +29,11 @@ def draw(sheet: Sheet) -> None:
     order, task_id = sheet.plan.order(lag=3), uuid(sheet.rng)
     good = sheet.rng.randrange(10, 200)
     with sheet.step(
-        SENDER, f"apply_async/{TASK}", _sent(task_id), kind=SpanKind.PRODUCER, scope=SCOPE,
+        SENDER, f"apply_async/{_task(sheet)}", _sent(sheet, task_id), kind=SpanKind.PRODUCER, scope=SCOPE,
         is_lost=sheet.outcome.loses_root,
     ) as sent:  # fmt: skip
         sheet.spend(0.004)
-    error = _SLOW if sheet.outcome.times_out else sheet.rng.choice(_ERRORS)
+    error = _SLOW if sheet.outcome.times_out else sheet.outcome.pick(_ERRORS)
     for attempt in range(1, sheet.outcome.tries + 1):
         is_last = attempt == sheet.outcome.tries
         fails = not is_last or sheet.outcome.dies
@@ -63,7 +63,7 @@ def _run(sheet: Sheet, sent: Span, order: str, one: _Try) -> Span | None:
     """One try. Returns the span of the message that asks for the next one, None where this was the last."""
     sheet.spend(0.15, 0.6)
     said, error = _received(sheet, one.task_id, one.attempt), one.error
-    with sheet.step(WORKER, f"run/{TASK}", said, kind=SpanKind.CONSUMER, scope=SCOPE, parent=sent) as run:
+    with sheet.step(WORKER, f"run/{_task(sheet)}", said, kind=SpanKind.CONSUMER, scope=SCOPE, parent=sent) as run:
         # Celery's instrumentation knows no orders; the integrator sets this one in the task.
         run.set_attribute("manufacturing.order.id", order)
         _post(sheet, order, error)
@@ -77,8 +77,8 @@ def _run(sheet: Sheet, sent: Span, order: str, one: _Try) -> Span | None:
         wait = f"Retry in {2**one.attempt}s"
         run.set_attribute("celery.state", "RETRY")
         run.set_attribute("celery.retry.reason", f"{wait}: {error.error_class}('{error.message}')")
-        again = f"apply_async/{TASK}"
-        with sheet.step(WORKER, again, _sent(one.task_id), kind=SpanKind.PRODUCER, scope=SCOPE) as message:
+        again = f"apply_async/{_task(sheet)}"
+        with sheet.step(WORKER, again, _sent(sheet, one.task_id), kind=SpanKind.PRODUCER, scope=SCOPE) as message:
             sheet.spend(0.003)
         return message
 
@@ -94,9 +94,13 @@ def _post(sheet: Sheet, order: str, error: Failure | None) -> None:
             sheet.fail(span, error)
 
 
-def _sent(task_id: str) -> Attributes:
+def _task(sheet: Sheet) -> str:
+    return f"{sheet.plant.named('erp')}.post_confirmation".replace("-", "_")
+
+
+def _sent(sheet: Sheet, task_id: str) -> Attributes:
     return {
-        "celery.action": "apply_async", "messaging.message.id": task_id, "celery.task_name": TASK,
+        "celery.action": "apply_async", "messaging.message.id": task_id, "celery.task_name": _task(sheet),
         "messaging.destination_kind": "queue", "messaging.destination": QUEUE,
     }  # fmt: skip
 
@@ -104,7 +108,8 @@ def _sent(task_id: str) -> Attributes:
 def _received(sheet: Sheet, task_id: str, attempt: int) -> Attributes:
     said: Said = {
         "celery.action": "run", "messaging.conversation_id": task_id, "messaging.message.id": task_id,
-        "messaging.destination": QUEUE, "celery.task_name": TASK, "celery.hostname": f"celery@{sheet.plant.slug}-w1",
+        "messaging.destination": QUEUE, "celery.task_name": _task(sheet),
+        "celery.hostname": f"celery@{sheet.plant.slug}-w1",
         "celery.delivery_info": str({"exchange": "", "routing_key": QUEUE, "priority": 0, "redelivered": False}),
     }  # fmt: skip
     # The instrumentation leaves the count of retries out on the first try.

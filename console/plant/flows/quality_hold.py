@@ -33,7 +33,7 @@ def draw(sheet: Sheet) -> None:
         "value": sheet.money(sheet.rng.uniform(2_000, 60_000)),
     }  # fmt: skip
     instance = sheet.rng.randrange(2**51, 2**52)
-    said = {**_process(instance), "hold.id": hold, "lot.id": lot, "order.id": order, "hold.due_at": due_at}
+    said = {**_process(sheet, instance), "hold.id": hold, "lot.id": lot, "order.id": order, "hold.due_at": due_at}
     lost = sheet.outcome.loses_root
     with sheet.step(ENGINE, "process quality-hold", said, is_lost=lost) as root:
         sheet.emit("quality.hold_placed", hold, data, system="qms", correlation=order)
@@ -63,7 +63,12 @@ def release(sheet: Sheet) -> None:
     """Gives the stock free again."""
     memory = sheet.plan.memory
     instance = sheet.rng.randrange(2**51, 2**52)
-    said = {**_process(instance), "hold.id": memory["hold_id"], "lot.id": memory["lot"], "order.id": memory["order"]}
+    said = {
+        **_process(sheet, instance),
+        "hold.id": memory["hold_id"],
+        "lot.id": memory["lot"],
+        "order.id": memory["order"],
+    }
     with sheet.step(ENGINE, "process quality-hold", said):
         _job(sheet, instance, "release-stock", None)
         data = {"hold_id": memory["hold_id"], "lot_ids": [memory["lot"]], "class": memory["class"]}
@@ -75,7 +80,7 @@ def _block(sheet: Sheet, instance: int) -> Failure | None:
     outcome = sheet.outcome
     tries = _TRIES if outcome.dies else min(outcome.tries, _TRIES)
     key = sheet.rng.randrange(2**51, 2**52)
-    error = sheet.rng.choice(_ERRORS)
+    error = outcome.pick(_ERRORS)
     for attempt in range(1, tries + 1):
         fails = attempt < tries or outcome.dies
         _job(sheet, instance, "block-stock", error if fails else None, key=key, left=_TRIES - attempt + 1)
@@ -91,7 +96,7 @@ def _job(
     sheet: Sheet, instance: int, element: str, failure: Failure | None, *, key: int = 0, left: int = _TRIES
 ) -> None:
     said = {
-        **_process(instance), "camunda.element_id": element, "camunda.job_type": element,
+        **_process(sheet, instance), "camunda.element_id": element, "camunda.job_type": element,
         "camunda.job_key": str(key or sheet.rng.randrange(2**51, 2**52)), "camunda.job_retries": left,
     }  # fmt: skip
     with sheet.step(WORKER, f"job {element}", said, kind=SpanKind.CONSUMER) as span:
@@ -100,9 +105,9 @@ def _job(
             sheet.fail(span, failure)
 
 
-def _process(instance: int) -> dict[str, str | int]:
+def _process(sheet: Sheet, instance: int) -> dict[str, str | int]:
     return {
-        "camunda.process_definition_id": PROCESS, "camunda.process_definition_version": 4,
+        "camunda.process_definition_id": sheet.plant.named(PROCESS), "camunda.process_definition_version": 4,
         "camunda.process_instance_key": str(instance),
     }  # fmt: skip
 

@@ -66,7 +66,7 @@ def _notice(sheet: Sheet, shipment: str, order: str) -> dict[str, object]:
 
 def _consume(sheet: Sheet, sent: Span, keys: Said, partition: int, offset: int) -> bool:
     """Processes the record until it is through or its tries are used up. Says whether it got through."""
-    error = _SLOW if sheet.outcome.times_out else sheet.rng.choice(_ERRORS)
+    error = _SLOW if sheet.outcome.times_out else sheet.outcome.pick(_ERRORS)
     for attempt in range(1, sheet.outcome.tries + 1):
         is_last = attempt == sheet.outcome.tries
         fails = not is_last or sheet.outcome.dies

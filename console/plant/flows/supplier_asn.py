@@ -31,7 +31,8 @@ def draw(sheet: Sheet) -> None:
     dock_at = sheet.local(sheet.at + 30 * 3600)
     data: dict[str, object] = {
         "asn_id": asn, "po_ids": [po], "supplier_id": supplier, "message_ref": f"EDI-{asn}",
-        "ship_at": sheet.local(sheet.at), "eta": dock_at, "packages": [{"sscc": f"34012345{sheet.rng.randrange(10**9, 10**10)}"}],
+        "ship_at": sheet.local(sheet.at), "eta": dock_at,
+        "packages": [{"sscc": f"34012345{sheet.rng.randrange(10**9, 10**10)}"}],
     }  # fmt: skip
     said = {**_message(message), "messaging.operation.name": "send", "messaging.operation.type": "send"}
     said = {**said, "asn.id": asn, "po.id": po, "asn.dock_at": dock_at}
@@ -77,7 +78,7 @@ def _order_more(sheet: Sheet, supplier: str) -> None:
 
 def _consume(sheet: Sheet, sent: Span, asn: str, po: str, message: str) -> bool:
     """Delivers the notice until the ERP takes it. Says whether it did."""
-    error = _SLOW if sheet.outcome.times_out else sheet.rng.choice(_ERRORS)
+    error = _SLOW if sheet.outcome.times_out else sheet.outcome.pick(_ERRORS)
     for attempt in range(1, sheet.outcome.tries + 1):
         is_last = attempt == sheet.outcome.tries
         fails = not is_last or sheet.outcome.dies
