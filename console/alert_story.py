@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.words import Shown
-from monitoring.models import Alert, Notification
+from console.words import Shown, kind_word
+from monitoring.models import Alert, AlertEvent, Notification
 from monitoring.models.delivery import NotificationState
 from monitoring.selectors.alerts import history_of
 from monitoring.selectors.visibility import tenant_rows
@@ -29,6 +29,9 @@ _VERBS = {
 }
 
 
+_NEWS = {"raised": "that it fires", "resolved": "that it is resolved"}
+
+
 @dataclass(frozen=True, slots=True)
 class StoryLine:
     """One line. `words` is what a person wrote and stands as they wrote it."""
@@ -43,7 +46,7 @@ class StoryLine:
 def story_of(viewer: Viewer, alert: Alert) -> tuple[StoryLine, ...]:
     """Return the alert's history with its notifications, newest first."""
     lines = [
-        StoryLine(event.at, event.actor_name, _VERBS.get(event.action, event.action), event.note)
+        StoryLine(event.at, _name(event, alert), _VERBS.get(event.action, event.action), event.note)
         for event in history_of(alert)
     ]
     lines += [_told(notification) for notification in notifications_of(viewer, alert)]
@@ -56,13 +59,17 @@ def notifications_of(viewer: Viewer, alert: Alert) -> list[Notification]:
     return list(rows.order_by("created_at", "pk"))
 
 
+def _name(event: AlertEvent, alert: Alert) -> str:
+    return f"{kind_word(alert.kind)} detector" if event.actor == "system:detector" else event.actor_name
+
+
 def _told(notification: Notification) -> StoryLine:
     shown = _NOTIFIED.get(notification.state, Shown("unknown", notification.state))
     tries = f"try {notification.tries}" if notification.tries > 1 else ""
     return StoryLine(
         at=notification.delivered_at or notification.created_at,
-        who=notification.channel.name,
-        did=f"{notification.channel.get_kind_display().lower()} about it {notification.event}",
+        who=f"{notification.channel.get_kind_display()} to {notification.channel.name}",
+        did=_NEWS.get(notification.event, notification.event),
         words=": ".join(part for part in (tries, notification.reason) if part),
         shown=shown,
     )

@@ -48,7 +48,9 @@ def worker() -> Child:
 def beat(home: Path) -> Child:
     """Calls the worker to what is due."""
     return _python(
-        "beat", *("-m", "celery", "-A", "console", "beat", "--schedule", str(home / "beat"), "--loglevel", "WARNING")
+        "beat",
+        *("-m", "celery", "-A", "console", "beat", "--schedule", str(home / "beat"), "--loglevel", "WARNING"),
+        *("--max-interval", "1"),  # It hears a signal to stop only when it wakes.
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypedDict
 
 from django.urls import reverse
@@ -47,7 +48,16 @@ class Proof:
     note: str
     href: str = ""
     shown: Shown | None = None
-    at: Any = None
+    at: datetime | None = None
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """What belongs together: a dead letter, its run and its span. The first of them speaks for all."""
+
+    first: Proof
+    others: tuple[Proof, ...]
 
 
 @dataclass(slots=True)
@@ -64,6 +74,14 @@ def proofs_of(viewer: Viewer, alert: Alert) -> tuple[Proof, ...]:
     pointers: Sequence[Pointer] = alert.evidence
     found = _find(viewer, pointers)
     return tuple(_proof(viewer, pointer, found) for pointer in pointers)
+
+
+def exhibits(proofs: Iterable[Proof]) -> tuple[Exhibit, ...]:
+    """Put together what comes from one run, in the order of the evidence."""
+    together: dict[object, list[Proof]] = {}
+    for proof in proofs:
+        together.setdefault(proof.run_id or proof, []).append(proof)
+    return tuple(Exhibit(first, tuple(others)) for first, *others in together.values())
 
 
 def runs_in(viewer: Viewer, alert: Alert) -> list[Run]:
@@ -101,17 +119,19 @@ def _proof(viewer: Viewer, pointer: Pointer, found: _Found) -> Proof:
     plain = Proof(kind, f"{_TITLES.get(kind, kind.replace('_', ' ').capitalize())} {ref}", note)
     match kind:
         case "run" if run := found.runs.get(ref):
-            href = reverse("run", args=[slug, run.pk])
-            return Proof(
-                kind, f"Run of {run.workflow.name}", note, href, words.shown("run", run.status), run.started_at
-            )
+            href, shown = reverse("run", args=[slug, run.pk]), words.shown("run", run.status)
+            title = _titled(f"Run of {run.workflow.name}", _keys(run))
+            return Proof(kind, title, note, href, shown, run.started_at, run.pk)
         case "dead_letter" if letter := found.letters.get(ref):
             href = reverse("dead_letters", args=[slug]) + address({"state": _tab(letter), "letter": letter.pk})
-            title = f"Dead letter in {letter.destination}" if letter.destination else "Dead letter"
-            return Proof(kind, title, note, href, words.shown("dead_letter", letter.state), letter.died_at)
+            title = _titled(
+                f"Dead letter in {letter.destination}" if letter.destination else "Dead letter", letter.keys
+            )
+            shown = words.shown("dead_letter", letter.state)
+            return Proof(kind, title, note, href, shown, letter.died_at, letter.run_id)
         case "span" if run_id := found.run_of_span.get(ref):
             href = reverse("run", args=[slug, run_id]) + address({"span": ref}) + "#span"
-            return Proof(kind, f"Span {ref}", note, href)
+            return Proof(kind, f"Span {ref}", note, href, run_id=run_id)
         case "event" if event := found.events.get(ref):
             return Proof(kind, event.entity_event or event.type, note, _href_of_event(slug, event), None, event.time)
         case "workflow" if workflow := found.workflows.get(ref):
@@ -121,6 +141,16 @@ def _proof(viewer: Viewer, pointer: Pointer, found: _Found) -> Proof:
             return Proof(kind, f"SLA {sla.name}", "")
         case _:
             return plain
+
+
+def _keys(run: Run) -> list[dict[str, str]]:
+    return [{"type": key.key_type, "value": key.value} for key in run.keys.all()]
+
+
+def _titled(what: str, keys: Sequence[dict[str, str]]) -> str:
+    """The business comes first: `Order 4711: dead letter in mes.release.dlq`."""
+    key = next(iter(keys), None)
+    return f"{key['type'].capitalize()} {key['value']}: {what[:1].lower()}{what[1:]}" if key else what
 
 
 def _href_of_event(slug: str, event: Event) -> str:

@@ -59,6 +59,8 @@ def _promise(clock: SlaClock | None) -> str:
             return f", with {clock.margin} to spare"
         case "breach":
             return f", {clock.margin} past its SLA"
+        case _ if not clock.runs_on:
+            return f", {clock.margin} before its SLA was due"
         case _:
             return f", {clock.margin} left on its SLA"
 

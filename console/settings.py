@@ -161,10 +161,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = ANDON_HOME / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "console.static_storage.StaticStorage"},
 }
-#: A file that the manifest does not know falls back to its plain name, so tests need no collectstatic.
-WHITENOISE_MANIFEST_STRICT = False
 WHITENOISE_USE_FINDERS = True
 
 # Tasks ---------------------------------------------------------------------------------------------------------------

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 
 from monitoring.records import SpanRecord
 
-ORPHAN = "its parent span has not arrived"
-LOOP = "its parents form a loop, cut here"
-NO_START = "no start time"
-NO_END = "no end time"
-BACKWARDS = "ends before it starts"
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is odd about a span: a word for its row, a sentence for its panel."""
+
+    word: str
+    means: str
+
+
+ORPHAN = Flaw("parent missing", "Its parent span has not arrived.")
+LOOP = Flaw("in a loop", "Its parents form a loop; it is cut here.")
+NO_START = Flaw("no start", "It was sent without a start time.")
+NO_END = Flaw("no end", "It was sent without an end time: it may still run, or have been cut off.")
+BACKWARDS = Flaw("runs backwards", "It ends before it starts: the sender's clock was set back.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class SpanTree:
     start: dict[bytes, int]
     end: dict[bytes, int]
     depth: dict[bytes, int]
-    flaws: dict[bytes, tuple[str, ...]]
+    flaws: dict[bytes, tuple[Flaw, ...]]
 
     def depth_first(self) -> Iterator[bytes]:
         """Walk as the page reads: a parent, then its children by start."""
@@ -62,7 +71,7 @@ def plant(records: Sequence[SpanRecord]) -> SpanTree:
         known = spans.get(record.span_id)
         if known is None or (known.end_ns == 0 and record.end_ns):
             spans[record.span_id] = record
-    flaws: dict[bytes, tuple[str, ...]] = {}
+    flaws: dict[bytes, tuple[Flaw, ...]] = {}
     start, end = _times(spans, flaws)
     order = sorted(spans, key=lambda s: (start[s], -end[s], s))
     parent = _parents(spans, flaws)
@@ -79,7 +88,7 @@ def plant(records: Sequence[SpanRecord]) -> SpanTree:
 
 
 def _times(
-    spans: dict[bytes, SpanRecord], flaws: dict[bytes, tuple[str, ...]]
+    spans: dict[bytes, SpanRecord], flaws: dict[bytes, tuple[Flaw, ...]]
 ) -> tuple[dict[bytes, int], dict[bytes, int]]:
     first = min((s.start_ns for s in spans.values() if s.start_ns > 0), default=0)
     start, end = {}, {}
@@ -95,7 +104,7 @@ def _times(
     return start, end
 
 
-def _parents(spans: dict[bytes, SpanRecord], flaws: dict[bytes, tuple[str, ...]]) -> dict[bytes, bytes | None]:
+def _parents(spans: dict[bytes, SpanRecord], flaws: dict[bytes, tuple[Flaw, ...]]) -> dict[bytes, bytes | None]:
     parent: dict[bytes, bytes | None] = {}
     for span_id, span in spans.items():
         above = span.parent_span_id or None
@@ -106,7 +115,7 @@ def _parents(spans: dict[bytes, SpanRecord], flaws: dict[bytes, tuple[str, ...]]
     return parent
 
 
-def _cut_loops(order: list[bytes], parent: dict[bytes, bytes | None], flaws: dict[bytes, tuple[str, ...]]) -> None:
+def _cut_loops(order: list[bytes], parent: dict[bytes, bytes | None], flaws: dict[bytes, tuple[Flaw, ...]]) -> None:
     """Make every span reach a root: a loop, or a span that names itself, is cut above its earliest member."""
     settled: set[bytes] = set()
     rank = {span_id: index for index, span_id in enumerate(order)}
@@ -136,5 +145,5 @@ def _depths(roots: list[bytes], children: dict[bytes, list[bytes]]) -> dict[byte
     return depth
 
 
-def _note(flaws: dict[bytes, tuple[str, ...]], span_id: bytes, words: str) -> None:
-    flaws[span_id] = (*flaws.get(span_id, ()), words)
+def _note(flaws: dict[bytes, tuple[Flaw, ...]], span_id: bytes, flaw: Flaw) -> None:
+    flaws[span_id] = (*flaws.get(span_id, ()), flaw)

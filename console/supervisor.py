@@ -23,6 +23,8 @@ _TRIM_EVERY = 300
 _READY_LIMIT_S = 120.0
 #: The children of the web server end after GRACE_S; what is left of anything then is killed.
 _STOP_LIMIT_S = GRACE_S + 2.0
+#: Before the console is ready nobody is served, and a process that still loads its code hears no signal.
+_EARLY_STOP_LIMIT_S = 0.5
 
 
 class Stopped(BaseException):
@@ -53,6 +55,7 @@ class Supervisor:
 
     def __init__(self, home: Path, environment: Mapping[str, str], request: StopRequest) -> None:
         self._request = request
+        self._grace_s = _EARLY_STOP_LIMIT_S
         self._logs = home / "logs"
         self._environment = dict(environment)
         self._children: list[_Running] = []
@@ -79,6 +82,7 @@ class Supervisor:
                     f"The console answers /readyz {answer} after {_READY_LIMIT_S:.0f} s. Its logs: {self._logs}"
                 )
             time.sleep(0.05)
+        self._grace_s = _STOP_LIMIT_S
 
     def watch(self) -> None:
         """Stays until a process ends by itself, which raises StartError, or a signal raises Stopped."""
@@ -108,7 +112,7 @@ class Supervisor:
             signal.signal(number, signal.SIG_IGN)
         for running in self._children:
             processes.ask(running.process)
-        deadline = time.monotonic() + _STOP_LIMIT_S
+        deadline = time.monotonic() + self._grace_s
         for running in self._children:
             processes.finish(running.process, deadline=deadline)
         for _, stop in reversed(self._servers):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from console.critical_path import Interval, critical_path
-from console.span_tree import SpanTree, plant
+from console.span_tree import Flaw, SpanTree, plant
 from monitoring.records import SpanRecord, StatusCode
 
 #: Rows one page draws; more are counted, not drawn.
@@ -15,9 +15,9 @@ CAP = 2_000
 UNFOLDED = 150
 #: Branches nest this deep in the page; browsers stop nesting elements at about 500.
 NEST = 40
-_INDENT, _INDENT_LEVELS = 14, 16
+_INDENT, _INDENT_LEVELS = 12, 14
 #: A duration beside a bar takes about the rest of the scale.
-_LABEL_ROOM = 88
+_LABEL_ROOM = 84
 _UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "µs": 1_000}
 _SECOND = 1_000_000_000
 _STEPS = sorted(
@@ -61,7 +61,7 @@ class Bar:
     duration: str
     failed: bool
     mark: Mark | None
-    flaws: tuple[str, ...]
+    flaws: tuple[Flaw, ...]
     critical: tuple[Segment, ...]
     children: int
     nests: bool = False
@@ -238,8 +238,12 @@ def _nested(bars: Sequence[Bar], open_ids: set[bytes] | None) -> tuple[Bar, ...]
 
 
 def _ticks(whole: int) -> tuple[Tick, ...]:
-    """Round instants, four to eight of them; the last one leaves its label room."""
-    step = next((s for s in _STEPS if whole <= s * 7), -(-whole // (7 * _DAY)) * _DAY)
-    return tuple(
-        Tick(_percent(at, max(whole, 1)), span_duration(at) if at else "0") for at in range(0, whole + 1, step)
-    )
+    """Round instants, three to seven of them."""
+    step = next((s for s in _STEPS if whole <= s * 6), -(-whole // (6 * _DAY)) * _DAY)
+    # A label needs room to its right, so none begins at the very end.
+    last = max(1, whole * 94 // 100)
+    return tuple(Tick(_percent(at, max(whole, 1)), _instant(at)) for at in range(0, last, step))
+
+
+def _instant(at: int) -> str:
+    return span_duration(at).removesuffix(" 00 s").removesuffix(" 00 min") if at else "0"

@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from monitoring.clock import due_handle
 from monitoring.notify.delivery import deliver
 from monitoring.timers import timers_claim
+from partners.scope import NoTenantScope
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ def timers_sweep() -> int:
 @shared_task(name="monitoring.notification_deliver", acks_late=True)  # type: ignore[untyped-decorator]
 def notification_deliver(tenant_id: int, notification_id: int) -> str:
     """Send one notification; return its state."""
+    if not tenant_id:
+        raise NoTenantScope("A notification is sent in its tenant's scope; this task names no tenant.")
     return str(deliver(tenant_id, notification_id, timezone.now()))
 
 

@@ -120,7 +120,9 @@ def make_event(workflow: Workflow | None = None, **fields: Any) -> Event:
         "process": workflow.process,
     }
     if "intake" not in fields:
-        body = json.dumps({"specversion": "1.0", "id": "e", "source": "/plant/erp", "type": "t", "data": {"order": 4711}})
+        body = json.dumps(
+            {"specversion": "1.0", "id": "e", "source": "/plant/erp", "type": "t", "data": {"order": 4711}}
+        )
         fields["intake"] = make_intake(body.encode(), signal="events", encoding="application/cloudevents+json")
     return Event.objects.create(**{**given, **fields})
 

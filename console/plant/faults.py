@@ -38,7 +38,10 @@ EXPLAINED: dict[FaultKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `runs` are sent in the window on top of the usual traffic; `heals` says whether people repair it."""
+    """One fault. `runs` are sent in its window on top of the usual ones; what died is redriven after about `repaired_s`.
+
+    All runs in it meet the same `cause`.
+    """
 
     kind: FaultKind
     plant: str
@@ -47,7 +50,7 @@ class Fault:
     until: datetime
     runs: int
     cause: int = 0
-    heals: bool = True
+    repaired_s: float = 1500.0
 
     def covers(self, flow: str, at: datetime) -> bool:
         """Whether a run of the flow that starts now meets this fault."""
@@ -60,7 +63,7 @@ class Fault:
 
     def outcome(self, rng: Random) -> Outcome:
         """How one run in the window goes."""
-        return replace(outcome(self.kind, rng, heals=self.heals), cause=self.cause)
+        return replace(outcome(self.kind, rng, repaired_s=self.repaired_s), cause=self.cause)
 
 
 #: Runs that a fault adds to its window: enough to be seen, few enough to be told apart.
@@ -75,9 +78,9 @@ EXTRA_RUNS: dict[FaultKind, tuple[int, int]] = {
 }
 
 
-def outcome(kind: FaultKind, rng: Random, *, heals: bool = True) -> Outcome:
-    """How one run goes under this fault. What died is redriven within minutes or hours where it heals."""
-    repaired = min(lognormal(rng, 1500.0, 0.6), 5 * 3600.0) if heals else None
+def outcome(kind: FaultKind, rng: Random, *, repaired_s: float | None) -> Outcome:
+    """How one run goes under this fault. What died is redriven after about `repaired_s`; None leaves it dead."""
+    repaired = None if repaired_s is None else min(lognormal(rng, repaired_s, 0.6), 5 * 3600.0)
     return _OUTCOMES[kind](rng, repaired)
 
 

@@ -15,6 +15,7 @@ from console.plant.cloudevent import CloudEvent
 from console.plant.drawing import Drawer
 from console.plant.plan import Plan
 from console.plant.plants import PLANTS
+from console.plant.portions import portions
 from console.plant.sender import Sender
 from console.plant.sheet import Drawn
 
@@ -62,7 +63,8 @@ class Live:
             else:
                 spans[tenant].append(part)
         for tenant, found in spans.items():
-            self._senders[tenant].send_spans(found)
+            for portion in portions(found):
+                self._senders[tenant].send_spans(portion)
         for tenant, told in events.items():
             send_events(self._senders[tenant], told)
 

@@ -47,7 +47,7 @@ def _plans(now: datetime, seed: int) -> Iterator[Plan]:
         for number in range(part.runs):
             token = f"opening/{now.isoformat()}/{place}/{number}"
             rng = stream(seed, token, "outcome")
-            goes = outcome(part.kind, rng, heals=False)
+            goes = outcome(part.kind, rng, repaired_s=None)
             if part.kind is FaultKind.RETRY_STORM:
                 # Four tries and a minute of waiting in between would still be under way.
                 goes = replace(goes, tries=min(goes.tries, 4))

@@ -14,6 +14,7 @@ from console.plant.live import send_events
 from console.plant.outcome import HEALTHY
 from console.plant.plan import Plan
 from console.plant.plants import Plant
+from console.plant.portions import portions
 from console.plant.randomness import stream
 from console.plant.sender import Sender
 from console.plant.sheet import Drawn
@@ -61,7 +62,7 @@ class Scenario:
             rng = stream(self.seed, token, "outcome")
             kind = self._kind(rng.random(), number)
             flow = _STAGE[kind] if kind else flows[number % len(flows)]
-            goes = outcome(kind, rng, heals=False) if kind else HEALTHY
+            goes = outcome(kind, rng, repaired_s=None) if kind else HEALTHY
             yield Plan(self.plant.slug, flow, now, number, token, self.plant.per_day[flow], goes)
 
     def _kind(self, chance: float, number: int) -> FaultKind | None:
@@ -95,7 +96,7 @@ def _ended_by(now: datetime, plan: Plan, drawer: Drawer) -> Drawn:
 def _send(sender: Sender, runs: list[Drawn]) -> None:
     spans = [span for run in runs for _, span in run.spans]
     events = [event for run in runs for _, event in run.events]
-    if spans:
-        sender.send_spans(spans)
+    for portion in portions(spans):
+        sender.send_spans(portion)
     if events:
         send_events(sender, events)

@@ -28,6 +28,17 @@ _FAULTS_PER_DAY = 0.35
 #: Numbers of runs that faults add, apart from those of the day and of the slots.
 _EXTRA = 700
 _PERIOD = timedelta(minutes=4)
+#: Whoever watches should see a fault end as well.
+_REPAIRED_SOON_S = 480.0
+#: What happened in the past was dealt with, and a run that never ended can't be.
+_PAST = {
+    FaultKind.DEAD_LETTER: 8,
+    FaultKind.RETRY_STORM: 3,
+    FaultKind.API_TIMEOUT: 4,
+    FaultKind.DUPLICATE_RECEIPT: 3,
+    FaultKind.SLOW_STEP: 5,
+    FaultKind.SILENT_SOURCE: 1,
+}
 _LIVELY = {
     FaultKind.DEAD_LETTER: 9,
     FaultKind.RETRY_STORM: 4,
@@ -87,7 +98,7 @@ def day_faults(plant: Plant, day: date, seed: int) -> Iterator[Fault]:
     """The faults of one local day of one plant."""
     rng = stream(seed, plant.slug, day, "faults")
     for _ in range(poisson(rng, _FAULTS_PER_DAY)):
-        kind = rng.choices(list(FaultKind), [8, 3, 4, 3, 1, 5, 1])[0]
+        kind = rng.choices(list(_PAST), list(_PAST.values()))[0]
         early = datetime(day.year, day.month, day.day, 6, tzinfo=plant.zone).astimezone(UTC)
         since = early + timedelta(seconds=rng.uniform(0, 14 * 3600))
         until = since + timedelta(minutes=rng.uniform(10, 40))
@@ -100,7 +111,8 @@ def period_fault(plants: Sequence[Plant], start: datetime, seed: int) -> Fault |
     rng = stream(seed, "period", start.isoformat(), *(plant.slug for plant in plants))
     kind = rng.choices(list(_LIVELY), list(_LIVELY.values()))[0]
     since = start + timedelta(seconds=rng.uniform(0, 60))
-    return _fault(rng, kind, rng.choice(list(plants)), since, since + timedelta(seconds=rng.uniform(100, 170)))
+    fault = _fault(rng, kind, rng.choice(list(plants)), since, since + timedelta(seconds=rng.uniform(100, 170)))
+    return replace(fault, repaired_s=_REPAIRED_SOON_S) if fault else None
 
 
 def _slot_plans(plants: Sequence[Plant], plant: Plant, slot: int, seed: int) -> Iterator[Plan]:

@@ -17,7 +17,7 @@ from console.access import tenant_page
 from console.alert_filter import TABS, AlertFilter, alerts_asked, choices, tab_counts
 from console.alert_steps import figure_rows, step_of
 from console.alert_story import story_of
-from console.evidence import proofs_of, runs_in
+from console.evidence import exhibits, proofs_of, runs_in
 from console.exports import MAX_ROWS, csv_answer
 from console.members import members
 from console.paging import numbered_page
@@ -93,7 +93,7 @@ def alert_detail(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
         "console/alert.html",
         {
             "alert": alert,
-            "proofs": proofs,
+            "exhibits": exhibits(proofs),
             "step": step_of(viewer, alert, proofs),
             "figures": figure_rows(alert),
             "sla": sla,

@@ -48,6 +48,9 @@ def dead_letter_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     if chosen is not None and wanted.cause is None:
         wanted = replace(wanted, state=chosen.state, cause=_cause(chosen))
     groups = groups_asked(viewer, wanted)
+    if len(groups) == 1 and wanted.cause is None:
+        wanted = replace(wanted, cause=groups[0].cause)
+        groups = groups_asked(viewer, wanted)
     opened = next((group for group in groups if group.is_open), None)
     letters = members_of(viewer, wanted, opened.cause) if opened else letters_asked(viewer, wanted).none()
     page: Page[DeadLetter] = newest_page(letters, "died_at", wanted.before)
@@ -57,6 +60,7 @@ def dead_letter_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "opened": opened,
         "page": page,
         "total": sum(group.count for group in groups),
+        "worth": sum(group.value for group in groups if group.value is not None),
         "settle_most": MOST_AT_ONCE,
         "ever": bool(groups) or DeadLetter.objects.exists(),
     }

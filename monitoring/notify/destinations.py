@@ -14,9 +14,10 @@ from monitoring.notify.transport import PermanentFailure, TemporaryFailure
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Ranges that Python calls global and that still lead inside: 6to4, NAT64, Oracle's metadata service.
+#: Ranges that Python calls global and that still lead inside: 6to4, NAT64, Oracle's metadata service, old site-local.
 _INSIDE = [
-    ipaddress.ip_network(net) for net in ("2002::/16", "64:ff9b::/96", "64:ff9b:1::/48", "192.0.0.0/24", "::/96")
+    ipaddress.ip_network(net)
+    for net in ("2002::/16", "64:ff9b::/96", "64:ff9b:1::/48", "192.0.0.0/24", "::/96", "fec0::/10")
 ]
 
 

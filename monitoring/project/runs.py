@@ -43,11 +43,6 @@ class ProjectedRun:
         assert self.row.id is not None
         return self.row.id
 
-    @property
-    def completed_now(self) -> bool:
-        """Whether this request brought the root, so that the run counts as done from here on."""
-        return self.row.root_seen and not (self.before and self.before.root_seen)
-
 
 def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedRun, ...]:
     """Insert or merge one run for each trace. Requests that meet on a trace are merged one after the other."""

@@ -51,9 +51,8 @@ def test_a_child_that_is_killed_is_named_with_the_signal(supervisor: Supervisor)
 
 
 def test_stopping_leaves_no_grandchild_even_of_a_child_that_ignores_sigterm(
-    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("console.supervisor._STOP_LIMIT_S", 0.3)
     stubborn = (
         "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); pid = os.fork();"
         f"pid and open({str(tmp_path / 'pids')!r}, 'w').write(f'{{os.getpid()}} {{pid}} ') ; time.sleep(60)"

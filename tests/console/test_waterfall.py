@@ -160,9 +160,9 @@ def test_it_marks_tries() -> None:
 
 def test_ticks_are_round_and_few() -> None:
     labels = [tick.label for tick in lay_out([span(1, None, 0, 1340)]).ticks]
-    assert labels == ["0", "200 ms", "400 ms", "600 ms", "800 ms", "1 s", "1.2 s"]
+    assert labels == ["0", "500 ms", "1 s"]
     labels = [tick.label for tick in lay_out([span(1, None, 0, 400_000)]).ticks]
-    assert labels == ["0", "1 min 00 s", "2 min 00 s", "3 min 00 s", "4 min 00 s", "5 min 00 s", "6 min 00 s"]
+    assert labels == ["0", "2 min", "4 min", "6 min"]
 
 
 def test_durations_read_with_the_unit_that_fits() -> None:

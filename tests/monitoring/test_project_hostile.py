@@ -25,9 +25,7 @@ _SPANS: dict[str, dict[str, Any]] = {
     "limit below nought": attempt("u", 2, failed=True, **{"andon.max_attempts": -1}),
     "resends beyond 32 bits": span(failed=True, **{"http.request.resend_count": _HUGE}),
     "long unit": attempt(LONG, 2, phase="dead"),
-    "long destination and long error": attempt(
-        "u", 2, phase="dead", **{"andon.destination": LONG, "error.type": LONG}
-    ),
+    "long destination and long error": attempt("u", 2, phase="dead", **{"andon.destination": LONG, "error.type": LONG}),
     "value beyond its column": span(**{"andon.value": 5e13}),
     "value that rounds beyond its column": span(**{"andon.value": 999_999_999_999.999}),
     "value that is no number": span(**{"andon.value": "NaN"}),

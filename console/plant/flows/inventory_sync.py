@@ -59,27 +59,31 @@ def _consume(sheet: Sheet, sent: Span, movement: str, order: str, message: str) 
             said["messaging.header.x-delivery-count"] = attempt - 1
         sheet.spend(0.2, 0.6)
         with sheet.step(ERP, f"process {QUEUE}", said, kind=SpanKind.CONSUMER, parent=sent) as span:
+            with sheet.step(ERP, "read stock", {"db.system.name": "postgresql"}, kind=SpanKind.CLIENT):
+                sheet.spend(0.04)
             with sheet.step(ERP, "post movement", {"db.system.name": "postgresql"}, kind=SpanKind.CLIENT):
                 if fails and error is _SLOW:
                     sheet.at += 30.0
                 sheet.toil(0.9, 0.5)
             if fails:
                 sheet.fail(span, error)
-            if fails and is_last:
-                _reject(sheet, message, error)
+            if not fails:
+                _settle(sheet, "ack", message)
+            elif is_last:
+                _settle(sheet, "reject", message, error)
         if fails and not is_last:
             sheet.spend(5.0)
     return not sheet.outcome.dies
 
 
-def _reject(sheet: Sheet, message: str, error: Failure) -> None:
-    said = {
-        **_message(message), "messaging.operation.name": "reject", "messaging.operation.type": "settle",
-        "messaging.header.x-delivery-count": sheet.outcome.tries, "error.type": error.error_class,
-    }  # fmt: skip
-    with sheet.step(ERP, f"reject {QUEUE}", said, kind=SpanKind.CLIENT) as span:
+def _settle(sheet: Sheet, word: str, message: str, error: Failure | None = None) -> None:
+    said = {**_message(message), "messaging.operation.name": word, "messaging.operation.type": "settle"}
+    if error:
+        said |= {"messaging.header.x-delivery-count": sheet.outcome.tries, "error.type": error.error_class}
+    with sheet.step(ERP, f"{word} {QUEUE}", said, kind=SpanKind.CLIENT) as span:
         sheet.spend(0.004)
-        sheet.fail(span, error)
+        if error:
+            sheet.fail(span, error)
 
 
 def _message(message: str) -> dict[str, str | int]:

@@ -66,6 +66,10 @@ def _run(sheet: Sheet, sent: Span, order: str, one: _Try) -> Span | None:
     with sheet.step(WORKER, f"run/{_task(sheet)}", said, kind=SpanKind.CONSUMER, scope=SCOPE, parent=sent) as run:
         # Celery's instrumentation knows no orders; the integrator sets this one in the task.
         run.set_attribute("manufacturing.order.id", order)
+        with sheet.step(WORKER, "load operation", {"db.system.name": "postgresql"}, kind=SpanKind.CLIENT):
+            sheet.spend(0.03)
+        with sheet.step(WORKER, "check quantities"):
+            sheet.spend(0.02)
         _post(sheet, order, error)
         if error is None:
             run.set_attribute("celery.state", "SUCCESS")

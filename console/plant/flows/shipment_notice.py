@@ -76,6 +76,8 @@ def _consume(sheet: Sheet, sent: Span, keys: Said, partition: int, offset: int) 
         }  # fmt: skip
         sheet.spend(0.3, 0.6)
         with sheet.step(DESPATCH, f"{TOPIC} process", said, kind=SpanKind.CONSUMER, parent=sent) as span:
+            with sheet.step(DESPATCH, "load shipment", {"db.system.name": "postgresql"}, kind=SpanKind.CLIENT):
+                sheet.spend(0.05)
             with sheet.step(DESPATCH, "render notice"):
                 sheet.spend(0.4)
             with sheet.step(DESPATCH, "send to carrier", {"server.address": "carrier-edi"}, kind=SpanKind.CLIENT):

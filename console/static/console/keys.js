@@ -2,7 +2,7 @@
 (() => {
   const help = document.getElementById("keys");
   const off = () => localStorage.getItem("andon.keys") === "off";
-  let leading = 0;
+  let leading = -Infinity;
 
   const typing = (target) => target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
   const rows = () => [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent !== null || row.getClientRects().length);
@@ -34,7 +34,7 @@
 
   const act = (event) => {
     if (performance.now() - leading < 1200) {
-      leading = 0;
+      leading = -Infinity;
       return go(event.key);
     }
     switch (event.key) {

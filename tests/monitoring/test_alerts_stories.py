@@ -1,0 +1,196 @@
+"""Stories of detection: telemetry goes in, alerts come out, grow, and end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from monitoring.clock import due_handle
+from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, WorkflowMinute
+from monitoring.models.delivery import TimerKind
+from monitoring.timers import Due
+from tests.cast import Member
+from tests.monitoring.line import attempt, died, event, now, redriven, span, take, take_events, traces
+from tests.rows import make_process, make_rule, make_sla
+
+
+@pytest.fixture
+def process(owner: Member) -> Process:
+    """A critical process with an owner, promised within a minute."""
+    with owner.scope():
+        made = make_process(name="Order release ERP → MES", owner=owner.user, criticality="critical")
+        make_sla(made, name="released in a minute", target_s=60)
+        make_rule(made, condition="resource['service.name'] == 'erp-bridge'", keys=[])
+        make_rule(made, condition="event.source.endsWith('/rabbitmq')")
+    return made
+
+
+def alerts(member: Member, kind: str) -> list[Alert]:
+    with member.scope():
+        return list(Alert.objects.filter(kind=kind).order_by("pk").select_related("process__owner"))
+
+
+def test_it_raises_a_dead_letter_with_process_owner_and_promise(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1", order_id="4711"))
+    [alert] = alerts(owner, "dead_letter")
+    assert alert.title == "Order release ERP → MES: 1 order stuck in dead-letter queue orders.dlq"
+    assert (alert.status, alert.severity, alert.count) == ("firing", "critical", 1)
+    assert (alert.process, alert.process.owner) == (process, owner.user)
+    with owner.scope():
+        assert Sla.objects.get(pk=alert.sla_id).name == "released in a minute"
+    assert (alert.keys, alert.evidence[0]["type"]) == (
+        [{"type": "message", "value": "m-1"}, {"type": "order", "value": "4711"}],
+        "dead_letter",
+    )
+
+
+def test_it_counts_a_second_one_in_the_same_alert(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1", order_id="4711"))
+    take_events(owner.tenant.pk, died("m-2", order_id="4712"))
+    [alert] = alerts(owner, "dead_letter")
+    assert (alert.count, {key["value"] for key in alert.keys}) == (2, {"4711", "4712", "m-1", "m-2"})
+    assert alert.last_seen_at > alert.first_seen_at
+
+
+def test_it_keeps_another_error_in_another_alert(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1"), died("m-2", error_class="ValueError"))
+    assert [alert.count for alert in alerts(owner, "dead_letter")] == [1, 1]
+
+
+def test_it_resolves_once_the_last_one_was_redriven(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1"), died("m-2"))
+    take_events(owner.tenant.pk, redriven("m-1"))
+    assert [alert.status for alert in alerts(owner, "dead_letter")] == ["firing"]
+    take_events(owner.tenant.pk, redriven("m-2"))
+    [alert] = alerts(owner, "dead_letter")
+    assert (alert.status, alert.resolution) == (
+        "resolved",
+        "Every dead letter of it was redriven, discarded or accepted.",
+    )
+    with owner.scope():
+        assert list(AlertEvent.objects.order_by("pk").values_list("action", "actor")) == [
+            ("raised", "system:detector"),
+            ("resolved", "system:detector"),
+        ]
+
+
+def test_it_opens_a_new_alert_for_a_unit_that_dies_again(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1"))
+    take_events(owner.tenant.pk, redriven("m-1"))
+    take_events(owner.tenant.pk, died("m-1", attempts=5))
+    first, second = alerts(owner, "dead_letter")
+    assert (first.status, second.status, second.count) == ("resolved", "firing", 1)
+    assert "had been redriven before" in second.reason
+
+
+def test_it_keeps_history_quiet_and_in_its_own_time(owner: Member, process: Process) -> None:
+    yesterday = now() - timedelta(days=1)
+    take_events(owner.tenant.pk, died("m-1", at=yesterday))
+    [alert] = alerts(owner, "dead_letter")
+    assert (alert.first_seen_at, alert.raised_at > yesterday + timedelta(hours=23)) == (yesterday, True)
+
+
+def storm(units: int, tries: int, at: datetime) -> list[bytes]:
+    """One request for each round of tries: every unit fails in each but none is given up."""
+    return [
+        traces(
+            *(
+                attempt(f"unit-{unit}", number, failed=True, at=at + timedelta(seconds=number), lasts_s=0.1,
+                        **{"andon.max_attempts": 9, "error.type": "TimeoutError"})
+                for unit in range(units)
+            )
+        )
+        for number in range(1, tries + 1)
+    ]  # fmt: skip
+
+
+def test_it_raises_one_storm_that_builds_up_over_several_requests(owner: Member, process: Process) -> None:
+    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
+    for body in storm(30, 3, at):
+        take(owner.tenant.pk, body)
+    [alert] = alerts(owner, "retry_storm")
+    assert (alert.status, alert.process) == ("firing", process)
+    assert (alert.figures["first_attempts"], alert.figures["retries"], alert.figures["amplification"]) == (30, 60, 3.0)
+    assert "TimeoutError" in alert.reason
+
+
+def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:
+    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
+    for body in storm(30, 3, at):
+        take(owner.tenant.pk, body)
+    [alert] = alerts(owner, "retry_storm")
+    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
+    quiet_at = alert.last_seen_at + timedelta(minutes=15)
+    due_handle(due, quiet_at - timedelta(seconds=1))
+    assert [alert.status for alert in alerts(owner, "retry_storm")] == ["firing"]
+    due_handle(due, quiet_at)
+    [alert] = alerts(owner, "retry_storm")
+    assert (alert.status, alert.resolved_at) == ("resolved", quiet_at)
+    assert alert.resolution == "Nothing more of it was seen for 15 minutes."
+
+
+def test_it_takes_healthy_traffic_for_what_it_is(owner: Member, process: Process) -> None:
+    at = now() - timedelta(minutes=2)
+    well = [attempt(f"unit-{unit}", 1, at=at, lasts_s=0.1) for unit in range(200)]
+    again = [attempt(f"unit-{unit}", 2, at=at + timedelta(seconds=1), lasts_s=0.1) for unit in range(12)]
+    for body in (traces(*well), traces(*again)):
+        take(owner.tenant.pk, body)
+    assert alerts(owner, "retry_storm") == []
+    with owner.scope():
+        assert sum(row.retries for row in WorkflowMinute.objects.all()) == 12
+
+
+def test_it_says_on_completion_that_a_promise_was_broken(owner: Member, process: Process) -> None:
+    take(owner.tenant.pk, traces(span("release", lasts_s=59, **{"order.id": "4711"})))
+    assert alerts(owner, "sla_breach") == []
+    take(owner.tenant.pk, traces(span("release", lasts_s=90, **{"order.id": "4712"})))
+    [alert] = alerts(owner, "sla_breach")
+    assert alert.title == "Order release ERP → MES: order 4712 ended, 30 s past the due time"
+    with owner.scope():
+        assert sorted(Run.objects.values_list("sla_state", flat=True)) == ["breached", "met"]
+
+
+def test_it_says_so_too_when_the_request_that_ends_the_run_names_its_workflow_less_surely(
+    owner: Member, process: Process
+) -> None:
+    at = now() - timedelta(minutes=3)
+    named = span("execute", trace=6, number=2, parent=1, at=at, **{"andon.workflow": "order-release"})
+    root = span("handle", trace=6, number=1, at=at, lasts_s=120)
+    take(owner.tenant.pk, traces(named))
+    take(owner.tenant.pk, traces(root))
+    assert [alert.count for alert in alerts(owner, "sla_breach")] == [1]
+
+
+def test_it_names_an_automation_that_serves_no_process_once(owner: Member, process: Process) -> None:
+    for _ in range(2):
+        take(owner.tenant.pk, traces(span("sync stock"), service="wms"))
+    [alert] = alerts(owner, "unmapped")
+    assert alert.title == "wms: sync stock (otel) serves no process yet: 1 run without an owner"
+    assert (alert.count, alert.process_id) == (1, None)
+
+
+def test_it_finds_nothing_with_a_detector_that_the_tenant_switched_off(owner: Member, process: Process) -> None:
+    with owner.scope():
+        DetectorSetting.objects.create(kind="dead_letter", enabled=False)
+    take_events(owner.tenant.pk, died("m-1"))
+    assert alerts(owner, "dead_letter") == []
+
+
+def test_it_grows_louder_and_never_quieter(owner: Member, process: Process) -> None:
+    with owner.scope():
+        process.criticality = "normal"
+        process.save()
+        DetectorSetting.objects.create(kind="dead_letter", thresholds={"many_open": 3})
+    seen = []
+    for number in range(4):
+        take_events(owner.tenant.pk, died(f"m-{number}"))
+        seen.append(alerts(owner, "dead_letter")[0].severity)
+        if number == 2:
+            take_events(owner.tenant.pk, redriven("m-0"), redriven("m-1"))
+    assert seen == ["medium", "medium", "high", "high"]
+
+
+def test_it_shows_a_stranger_nothing_of_it(owner: Member, stranger: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, died("m-1"), event("order.released"))
+    assert alerts(stranger, "dead_letter") == []
