@@ -6,6 +6,12 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from console.embedded.home import StartError
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except StartError as error:
+        # Settings are read before any command runs, so what they can't use is told here.
+        sys.exit(f"Andon does not start: {error}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+# Every request has a thread of its own here; a pool hands connections round between them.
+os.environ.setdefault("ANDON_DATABASE_POOL", "12")
 
 import asyncio
 from collections.abc import Awaitable, Callable

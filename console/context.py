@@ -70,7 +70,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "site": SimpleLazyObject(lambda: _site(request, sites)),
         "zone": SimpleLazyObject(lambda: _zone(request, viewer, sites)),
         "counts": SimpleLazyObject(lambda: counts(viewer)),
-        "last_event_at": SimpleLazyObject(_last_event_at),
+        "last_event_at": SimpleLazyObject(lambda: _last_event_at(viewer)),
     }
 
 
@@ -119,5 +119,5 @@ def _zone(request: HttpRequest, viewer: Viewer, sites: Any) -> str:
     return str(sites[0].zone) if len(sites) else "UTC"
 
 
-def _last_event_at() -> Any:
-    return Intake.objects.order_by("-received_at").values_list("received_at", flat=True).first()
+def _last_event_at(viewer: Viewer) -> Any:
+    return tenant_rows(viewer, Intake).order_by("-received_at").values_list("received_at", flat=True).first()

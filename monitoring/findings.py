@@ -68,7 +68,7 @@ class ProcessFacts:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFacts:
-    """The automation a window belongs to."""
+    """The automation a window belongs to. It may serve several processes; a window is about one of them."""
 
     id: int
     name: str

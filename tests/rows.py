@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from monitoring.findings import Kind, Severity
 from monitoring.models import (
@@ -24,49 +25,55 @@ from monitoring.models import (
     Sla,
     Workflow,
 )
-from partners.models import Site
+from partners.models import Site, TenantModel
 
 #: Saturday 21 November 2026, 08:00 UTC.
 MORNING = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 _number = itertools.count(1)
+_Row = TypeVar("_Row", bound=TenantModel)
+
+
+def _made(model: type[_Row], given: Mapping[str, Any], fields: Mapping[str, Any]) -> _Row:
+    row: _Row = model.objects.create(**{**given, **fields})
+    return row
 
 
 def make_site(**fields: Any) -> Site:
     """A plant."""
     number = next(_number)
-    return Site.objects.create(**{"slug": f"plant-{number}", "name": f"Plant {number}", **fields})
+    return _made(Site, {"slug": f"plant-{number}", "name": f"Plant {number}"}, fields)
 
 
 def make_process(**fields: Any) -> Process:
     """A business process."""
     number = next(_number)
-    return Process.objects.create(**{"slug": f"process-{number}", "name": f"Process {number}", **fields})
+    return _made(Process, {"slug": f"process-{number}", "name": f"Process {number}"}, fields)
 
 
 def make_sla(process: Process, **fields: Any) -> Sla:
     """A promise of fifteen minutes."""
-    return Sla.objects.create(**{"process": process, "name": "In time", "target_s": 900, **fields})
+    return _made(Sla, {"process": process, "name": "In time", "target_s": 900}, fields)
 
 
 def make_rule(process: Process, **fields: Any) -> MappingRule:
     """A mapping rule."""
     number = next(_number)
     given = {"position": number, "name": f"Rule {number}", "condition": "span.name == 'release'", "process": process}
-    return MappingRule.objects.create(**{**given, **fields})
+    return _made(MappingRule, given, fields)
 
 
 def make_channel(**fields: Any) -> Channel:
     """A mail channel."""
     number = next(_number)
     given = {"name": f"Channel {number}", "kind": "email", "target": f"desk-{number}@aster.example"}
-    return Channel.objects.create(**{**given, **fields})
+    return _made(Channel, given, fields)
 
 
 def make_workflow(process: Process | None = None, **fields: Any) -> Workflow:
     """An automation."""
     number = next(_number)
     given = {"source_system": "n8n", "source_key": f"w{number}", "name": f"Workflow {number}", "first_seen_at": MORNING}
-    return Workflow.objects.create(**{**given, "process": process, **fields})
+    return _made(Workflow, {**given, "process": process}, fields)
 
 
 def make_intake(body: bytes = b"{}", **fields: Any) -> Intake:
@@ -81,7 +88,7 @@ def make_intake(body: bytes = b"{}", **fields: Any) -> Intake:
         "size": len(body),
         "key_prefix": "tests",
     }
-    return Intake.objects.create(**{**given, **fields})
+    return _made(Intake, given, fields)
 
 
 def make_run(workflow: Workflow | None = None, key: str = "", **fields: Any) -> Run:
@@ -99,7 +106,7 @@ def make_run(workflow: Workflow | None = None, key: str = "", **fields: Any) -> 
         "root_seen": True,
         "span_count": 2,
     }
-    run: Run = Run.objects.create(**{**given, **fields})
+    run = _made(Run, given, fields)
     if key:
         key_type, _, value = key.partition(":")
         BusinessKey.objects.create(key_type=key_type, value=value, run=run, at=started_at)
@@ -124,7 +131,7 @@ def make_event(workflow: Workflow | None = None, **fields: Any) -> Event:
             {"specversion": "1.0", "id": "e", "source": "/plant/erp", "type": "t", "data": {"order": 4711}}
         )
         fields["intake"] = make_intake(body.encode(), signal="events", encoding="application/cloudevents+json")
-    return Event.objects.create(**{**given, **fields})
+    return _made(Event, given, fields)
 
 
 def make_dead_letter(workflow: Workflow | None = None, **fields: Any) -> DeadLetter:
@@ -141,7 +148,7 @@ def make_dead_letter(workflow: Workflow | None = None, **fields: Any) -> DeadLet
     }
     if "intake" not in fields:
         fields["intake"] = make_intake()
-    return DeadLetter.objects.create(**{**given, **fields})
+    return _made(DeadLetter, given, fields)
 
 
 def make_attempt(workflow: Workflow, **fields: Any) -> Attempt:
@@ -155,7 +162,7 @@ def make_attempt(workflow: Workflow, **fields: Any) -> Attempt:
         "dialect": "n8n",
         "confidence": "declared",
     }
-    return Attempt.objects.create(**{**given, **fields})
+    return _made(Attempt, given, fields)
 
 
 def make_alert(workflow: Workflow | None = None, **fields: Any) -> Alert:
@@ -174,7 +181,7 @@ def make_alert(workflow: Workflow | None = None, **fields: Any) -> Alert:
         "raised_at": MORNING,
         "reason": "one unit died",
     }
-    return Alert.objects.create(**{**given, **fields})
+    return _made(Alert, given, fields)
 
 
 def make_notification(alert: Alert, channel: Channel, **fields: Any) -> Notification:
@@ -187,4 +194,4 @@ def make_notification(alert: Alert, channel: Channel, **fields: Any) -> Notifica
         "next_try_at": MORNING,
         "created_at": MORNING,
     }
-    return Notification.objects.create(**{**given, **fields})
+    return _made(Notification, given, fields)

@@ -42,7 +42,7 @@ def make_scene(member: Member) -> Scene:
         rows.make_attempt(workflow, unit_id=canary)
         alert.history.create(tenant=tenant, at=rows.MORNING, action="raised", actor="system:tests", actor_name=canary)
         DetectorSetting.objects.create(kind="dead_letter", thresholds={})
-        WorkflowMinute.objects.create(workflow=workflow, minute=rows.MORNING)
+        WorkflowMinute.objects.create(workflow=workflow, process=workflow.process, minute=rows.MORNING)
         Refusal.objects.create(hour=rows.MORNING, signal="traces", status=400, reason=canary, count=1)
         TraceLog.objects.create(trace_id=b"t" * 16, intake=rows.make_intake(signal="logs"))
         process_grant(process=process, user=member.user, viewer=member.viewer)

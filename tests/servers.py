@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -49,7 +50,9 @@ class TestServers:
             check=False,
         )
         if migrated.returncode != 0:
-            raise RuntimeError(f"The migrations failed on the test database:\n{migrated.stdout}{migrated.stderr}")
+            pytest.exit(
+                f"The migrations failed on the test database:\n{migrated.stdout}{migrated.stderr}", returncode=1
+            )
 
     def stop(self) -> None:
         """Stops the server and removes all it made."""

@@ -38,7 +38,7 @@ EXPLAINED: dict[FaultKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `runs` are sent in its window on top of the usual ones; what died is redriven after about `repaired_s`.
+    """One fault. `runs` come on top of the usual ones in its window; what died is redriven after about `repaired_s`.
 
     All runs in it meet the same `cause`.
     """

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guardian.shortcuts import assign_perm
-
 from console.plant import progress
-from console.plant.catalogue import catalogue_ensure
+from console.plant.catalogue import catalogue_ensure, demo_viewer
 from console.plant.keys import keep_keys, read_keys
 from console.plant.plants import PLANTS
 from console.plant.sign_ins import SUPPLIER_PROCESS, people_ensure
 from monitoring.models import Process
-from monitoring.selectors.visibility import VIEW_PROCESS
+from monitoring.services.grants import process_grant
 from partners.keys import find_holder
 from partners.models import Tenant, User
 from partners.models.keys import KeyKind
@@ -61,6 +59,8 @@ def _tenants() -> dict[str, Tenant]:
 
 def _grant_supplier(tenants: dict[str, Tenant]) -> None:
     tenant_slug, process_slug = SUPPLIER_PROCESS
-    supplier = User.objects.get(memberships__role=Role.SUPPLIER, memberships__tenant=tenants[tenant_slug])
-    with tenant_scope(tenants[tenant_slug].pk, actor=ACTOR, reason="demo configuration"):
-        assign_perm(VIEW_PROCESS, supplier, Process.objects.get(slug=process_slug))
+    tenant = tenants[tenant_slug]
+    supplier = User.objects.get(memberships__role=Role.SUPPLIER, memberships__tenant=tenant)
+    with tenant_scope(tenant.pk, actor=ACTOR, reason="demo configuration"):
+        process = Process.objects.get(slug=process_slug)
+        process_grant(process=process, user=supplier, viewer=demo_viewer(tenant, actor=ACTOR))

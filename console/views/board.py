@@ -51,6 +51,8 @@ def sentence(found: Board) -> str:
     parts = [_counted(found.as_promised, "process runs as promised", "processes run as promised")]
     if found.need_you:
         parts.append(_counted(found.need_you, "needs you", "need you"))
+    if found.slipping:
+        parts.append(_counted(found.slipping, "is slipping", "are slipping"))
     if found.in_hand:
         parts.append(_counted(found.in_hand, "is in hand", "are in hand"))
     if found.silent:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from monitoring.configuration.checking import refuse_misfits
 from monitoring.configuration.difference import Change, difference
 from monitoring.configuration.document import Entry
+from monitoring.configuration.faults import ConfigurationError, Fault
 from monitoring.configuration.state import state
 from monitoring.models import Channel, DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.services.catalogue import process_save, sla_save, workflow_assign
@@ -52,9 +54,16 @@ def configuration_apply(*, entries: Sequence[Entry], viewer: Viewer, dry_run: bo
             _member(change, viewer)
     with tenant_scope(viewer.tenant.pk, actor=viewer.actor, reason="configuration applied"):
         for change in changes:
-            if (write := _WRITERS.get(change.entry.section)) is not None:
-                secrets |= write(change, viewer) or {}
+            secrets |= _written(change, viewer)
     return Applied(changes, secrets)
+
+
+def _written(change: Change, viewer: Viewer) -> dict[str, str]:
+    write = _WRITERS.get(change.entry.section)
+    try:
+        return (write(change, viewer) or {}) if write else {}
+    except ValidationError as error:
+        raise ConfigurationError([Fault(change.entry.place, message) for message in error.messages]) from error
 
 
 def _member(change: Change, viewer: Viewer) -> None:
@@ -111,9 +120,8 @@ def _workflow(change: Change, viewer: Viewer) -> None:
 
 
 def _detector(change: Change, viewer: Viewer) -> None:
-    kind = change.entry.key[0]
-    row = DetectorSetting() if change.makes else DetectorSetting.objects.get(kind=kind)
-    row_save(row, {"kind": kind, **change.fields})
+    defaults = {"tenant": viewer.tenant, **change.fields}
+    DetectorSetting.objects.update_or_create(kind=change.entry.key[0], defaults=defaults)
 
 
 def _channel(change: Change, viewer: Viewer) -> dict[str, str]:

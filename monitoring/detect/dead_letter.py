@@ -44,7 +44,7 @@ class DeadLetter:
                     window.process, raised=(open_now >= limits.many_open, window.process.regulated)
                 ),
                 title=_title(window, keys, open_now),
-                fingerprint=f"dead_letter:{window.workflow.id}:{window.destination}:{window.error_class}",
+                fingerprint=_fingerprint(window),
                 occurred_at=max(letter.died_at for letter in window.fresh),
                 count=len(window.fresh),
                 workflow_id=window.workflow.id,
@@ -66,6 +66,11 @@ class DeadLetter:
                 keys=keys,
             ),
         )  # fmt: skip
+
+
+def _fingerprint(window: DeadLetterWindow) -> str:
+    place = f"{window.workflow.id}:{window.process.id or 0}"
+    return f"dead_letter:{place}:{window.destination}:{window.error_class}"
 
 
 def _title(window: DeadLetterWindow, keys: tuple[BusinessKey, ...], open_now: int) -> str:

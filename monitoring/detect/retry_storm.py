@@ -75,7 +75,7 @@ class RetryStorm:
                 kind=self.kind,
                 severity=_severity(window, load, limits) if storm else Severity.LOW,
                 title=_title(window, load, storm=storm),
-                fingerprint=f"retry_storm:{window.workflow.id}",
+                fingerprint=f"retry_storm:{window.workflow.id}:{window.process.id or 0}",
                 occurred_at=window.ended_at,
                 count=1,
                 workflow_id=window.workflow.id,

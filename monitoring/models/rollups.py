@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from django.db import models
 
-from monitoring.models.catalogue import Workflow
+from monitoring.models.catalogue import Process, Workflow
 from partners.models import TenantModel
+
+#: What is counted by the minute.
+COUNTERS = (
+    "runs", "failed", "sla_met", "sla_breached", "events", "first_attempts", "retries", "successes",
+    "retry_successes", "dead_letters", "duration_ms",
+)  # fmt: skip
 
 
 class WorkflowMinute(TenantModel):
-    """One workflow in one minute of event time. Counters only grow within the transaction that saw the telemetry."""
+    """One workflow, as it served one process, in one minute of event time.
+
+    A shared automation serves several processes; what none of them claims counts with `process` null. Counters change
+    only within the transaction that saw the telemetry.
+    """
 
     workflow = models.ForeignKey(
         Workflow, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     minute = models.DateTimeField()
     runs = models.PositiveIntegerField(default=0)
@@ -28,7 +41,11 @@ class WorkflowMinute(TenantModel):
     duration_ms = models.BigIntegerField(default=0)
 
     class Meta(TenantModel.Meta):
-        constraints = (models.UniqueConstraint(fields=("tenant", "workflow", "minute"), name="workflowminute_once"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "workflow", "minute", "process"), name="workflowminute_once", nulls_distinct=False
+            ),
+        )
         indexes = (models.Index(fields=("tenant", "minute"), name="workflowminute_by_time"),)
 
     def __str__(self) -> str:

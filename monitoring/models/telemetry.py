@@ -144,7 +144,7 @@ class BusinessKey(TenantModel):
 
 
 class Attempt(TenantModel):
-    """One abnormal try at one unit of work: a retry, a failure, a dead letter. First tries that end well are not kept."""
+    """One abnormal try at one unit of work: a retry, a failure, a dead letter. Plain first tries are not kept."""
 
     unit_id = models.CharField(max_length=300)
     attempt = models.PositiveIntegerField()

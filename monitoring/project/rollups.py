@@ -1,38 +1,41 @@
-"""Adds what one request showed to the figures by minute of event time."""
+"""Adds what one request showed to the figures by workflow, process and minute of event time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.facts import AttemptFact
+from monitoring.models.rollups import COUNTERS
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.events import ProjectedEvent
 from monitoring.project.rows import insert_rows
 from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import RunRow, count_tries
 
-_COUNTERS = (
-    "runs", "failed", "sla_met", "sla_breached", "events", "first_attempts", "retries", "successes",
-    "retry_successes", "dead_letters", "duration_ms",
-)  # fmt: skip
+#: Workflow, process and minute.
+Place: TypeAlias = tuple[int, int | None, datetime]
+Figures: TypeAlias = dict[Place, dict[str, int]]
+
 _COLUMNS = [
-    ("tenant_id", "int"), ("workflow_id", "bigint"), ("minute", "timestamptz"),
-    *((name, "bigint") for name in _COUNTERS),
+    ("tenant_id", "int"), ("workflow_id", "bigint"), ("process_id", "bigint"), ("minute", "timestamptz"),
+    *((name, "bigint") for name in COUNTERS),
 ]  # fmt: skip
-_TAIL = "ON CONFLICT (tenant_id, workflow_id, minute) DO UPDATE SET " + ", ".join(
-    f"{name} = monitoring_workflowminute.{name} + excluded.{name}" for name in _COUNTERS
+_TAIL = "ON CONFLICT (tenant_id, workflow_id, process_id, minute) DO UPDATE SET " + ", ".join(
+    f"{name} = monitoring_workflowminute.{name} + excluded.{name}" for name in COUNTERS
 )
-_LESS = ", ".join(f"{name} = known.{name} - said.{name}" for name in _COUNTERS)
+_LESS = ", ".join(f"{name} = known.{name} - said.{name}" for name in COUNTERS)
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
 _ARRAYS = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
 _TAKE_BACK = (
     f"UPDATE monitoring_workflowminute AS known SET {_LESS} FROM unnest({_ARRAYS}) AS said({_NAMES}) "  # noqa: S608  Constants.
-    "WHERE (known.tenant_id, known.workflow_id, known.minute) = (said.tenant_id, said.workflow_id, said.minute)"
+    "WHERE (known.tenant_id, known.workflow_id, known.minute) = (said.tenant_id, said.workflow_id, said.minute) "
+    "AND known.process_id IS NOT DISTINCT FROM said.process_id"
 )
 
 
@@ -44,16 +47,17 @@ def write_rollups(
     desk: Desk,
 ) -> None:
     """Add the counts. A run counts once its root has arrived, in the minute it ended; news of it counts it anew."""
-    figures: dict[tuple[int, datetime], dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTERS, 0))
+    figures: Figures = defaultdict(lambda: dict.fromkeys(COUNTERS, 0))
     for run in runs:
         _count_run(figures, run.row, 1)
         if run.before is not None:
             _count_run(figures, run.before, -1)
     for event in events:
-        figures[event.workflow_id, _minute(event.fact.record.time)]["events"] += 1
-    by_minute: dict[tuple[int, datetime], list[AttemptFact]] = defaultdict(list)
+        process_id = event.fact.verdict.process_id
+        figures[event.workflow_id, process_id, _minute(event.fact.record.time)]["events"] += 1
+    by_minute: dict[Place, list[AttemptFact]] = defaultdict(list)
     for placed in attempts:
-        by_minute[placed.workflow_id, _minute(placed.at)].append(placed.fact)
+        by_minute[_place(placed)].append(placed.fact)
     for key, facts in by_minute.items():
         tries = count_tries(facts)
         figures[key]["first_attempts"] += tries.first
@@ -61,8 +65,8 @@ def write_rollups(
         figures[key]["successes"] += tries.successes
         figures[key]["retry_successes"] += tries.retry_successes
     for placed in fresh_dead:
-        figures[placed.workflow_id, _minute(placed.at)]["dead_letters"] += 1
-    changed = sorted((key, counts) for key, counts in figures.items() if any(counts.values()))
+        figures[_place(placed)]["dead_letters"] += 1
+    changed = sorted(((key, counts) for key, counts in figures.items() if any(counts.values())), key=_in_order)
     more = [(desk.tenant_id, *key, *(max(0, count) for count in counts.values())) for key, counts in changed]
     insert_rows("monitoring_workflowminute", _COLUMNS, more, _TAIL)
     less = [
@@ -75,10 +79,19 @@ def write_rollups(
             cursor.execute(_TAKE_BACK, [list(column) for column in zip(*less, strict=True)])
 
 
-def _count_run(figures: dict[tuple[int, datetime], dict[str, int]], row: RunRow, sign: int) -> None:
+def _place(placed: PlacedAttempt) -> Place:
+    return placed.workflow_id, placed.process_id, _minute(placed.at)
+
+
+def _in_order(item: tuple[Place, object]) -> tuple[int, int, datetime]:
+    workflow_id, process_id, minute = item[0]
+    return workflow_id, process_id or 0, minute
+
+
+def _count_run(figures: Figures, row: RunRow, sign: int) -> None:
     if not row.root_seen:
         return
-    counts = figures[row.workflow_id, _minute(row.ended_at)]
+    counts = figures[row.workflow_id, row.process_id, _minute(row.ended_at)]
     counts["runs"] += sign
     counts["failed"] += sign * (row.status in ("error", "dead"))
     counts["sla_met"] += sign * (row.sla_state == "met")

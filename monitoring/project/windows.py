@@ -6,6 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from django.db import connection
 
@@ -28,6 +29,9 @@ from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import TRY_PHASES
 from monitoring.project.workflows import Workflows
 
+#: A workflow as it serves one process, or none.
+Service: TypeAlias = tuple[int, int | None]
+
 WINDOW = timedelta(minutes=5)
 #: Below this many retries in a window nothing is asked of the past; no detector fires on fewer.
 FEWEST_RETRIES = 5
@@ -37,12 +41,14 @@ _SUMS = """
 SELECT coalesce(sum(first_attempts), 0), coalesce(sum(retries), 0), coalesce(sum(successes), 0),
        coalesce(sum(retry_successes), 0)
 FROM monitoring_workflowminute
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND minute >= %s AND minute < %s
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+  AND process_id IS NOT DISTINCT FROM %s AND minute >= %s AND minute < %s
 """
 _OPEN_GROUP = """
 SELECT count(*) OVER (), sum(value) OVER (), keys::text FROM monitoring_deadletter
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND destination = %s AND error_class = %s
-  AND state = 'open' ORDER BY died_at DESC LIMIT 500
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+  AND process_id IS NOT DISTINCT FROM %s AND destination = %s AND error_class = %s AND state = 'open'
+ORDER BY died_at DESC LIMIT 500
 """
 _KEYS_OF_RUNS = """
 SELECT DISTINCT key_type, value FROM monitoring_businesskey
@@ -52,7 +58,8 @@ _UNITS = """
 SELECT unit_id, max(attempt), array_agg(DISTINCT run_id) FILTER (WHERE run_id IS NOT NULL),
        array_agg(error_class) FILTER (WHERE error_class <> '' AND phase <> 'ok')
 FROM monitoring_attempt
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND ended_at >= %s AND ended_at < %s
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+  AND process_id IS NOT DISTINCT FROM %s AND ended_at >= %s AND ended_at < %s
 GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
 """
 
@@ -74,23 +81,24 @@ class WindowReader:
         return self._facts[pk]
 
     def dead_letters(self, fresh: Iterable[FreshDeadLetter]) -> tuple[DeadLetterWindow, ...]:
-        """One window for each workflow, destination and error class."""
-        groups: dict[tuple[int, str, str], list[FreshDeadLetter]] = defaultdict(list)
+        """One window for each workflow as it serves a process, destination and error class."""
+        groups: dict[tuple[Service, str, str], list[FreshDeadLetter]] = defaultdict(list)
         for dead in fresh:
             fact = dead.placed.fact
-            groups[dead.placed.workflow_id, fact.destination[:300], fact.error_class[:200]].append(dead)
-        return tuple(self._dead_window(key, members) for key, members in sorted(groups.items()))
+            groups[_service(dead.placed), fact.destination[:300], fact.error_class[:200]].append(dead)
+        return tuple(self._dead_window(*key, members) for key, members in sorted(groups.items(), key=str))
 
-    def _dead_window(self, key: tuple[int, str, str], members: Sequence[FreshDeadLetter]) -> DeadLetterWindow:
-        workflow_id, destination, error_class = key
+    def _dead_window(
+        self, service: Service, destination: str, error_class: str, members: Sequence[FreshDeadLetter]
+    ) -> DeadLetterWindow:
         with connection.cursor() as cursor:
-            cursor.execute(_OPEN_GROUP, [workflow_id, destination, error_class])
+            cursor.execute(_OPEN_GROUP, [*service, destination, error_class])
             found = cursor.fetchall()
         open_before = found[0][0] - len(members) if found else 0
         open_keys = [BusinessKey(key["type"], key["value"]) for _, _, keys in found for key in json.loads(keys)]
         return DeadLetterWindow(
-            workflow=self._workflow(workflow_id),
-            process=process_facts(self.desk.catalogue, members[0].placed.process_id),
+            workflow=self._workflow(service[0]),
+            process=process_facts(self.desk.catalogue, service[1]),
             destination=destination,
             error_class=error_class,
             fresh=tuple(_dead_fact(member) for member in members),
@@ -101,30 +109,27 @@ class WindowReader:
         )
 
     def attempts(self, attempts: Iterable[PlacedAttempt]) -> tuple[AttemptWindow, ...]:
-        """One window for each workflow and minute in which this payload retried something."""
-        retried: dict[tuple[int, datetime], PlacedAttempt] = {}
+        """One window for each workflow, as it serves a process, in which this payload retried something."""
+        # A payload of history may hold many minutes; only the newest of each window's length is asked about.
+        chosen: dict[tuple[Service, int], PlacedAttempt] = {}
         for placed in attempts:
             if placed.fact.phase in TRY_PHASES and placed.fact.attempt > 1:
-                minute = placed.at.replace(second=0, microsecond=0)
-                retried.setdefault((placed.workflow_id, minute), placed)
-        # A payload of history may hold many minutes; only the newest of each window's length is asked about.
-        chosen: dict[tuple[int, int], tuple[datetime, PlacedAttempt]] = {}
-        for (workflow_id, minute), placed in retried.items():
-            slot = (workflow_id, int(minute.timestamp() // WINDOW.total_seconds()))
-            if slot not in chosen or chosen[slot][0] < minute:
-                chosen[slot] = (minute, placed)
-        windows = (self._attempt_window(minute, placed) for _, (minute, placed) in sorted(chosen.items(), key=_by_key))
+                slot = (_service(placed), int(placed.at.timestamp() // WINDOW.total_seconds()))
+                if slot not in chosen or chosen[slot].at < placed.at:
+                    chosen[slot] = placed
+        windows = (self._attempt_window(placed) for _, placed in sorted(chosen.items(), key=str))
         return tuple(window for window in windows if window is not None)
 
-    def _attempt_window(self, minute: datetime, placed: PlacedAttempt) -> AttemptWindow | None:
-        end = minute + timedelta(minutes=1)
+    def _attempt_window(self, placed: PlacedAttempt) -> AttemptWindow | None:
+        service = _service(placed)
+        end = placed.at.replace(second=0, microsecond=0) + timedelta(minutes=1)
         start = end - WINDOW
-        first, retries, successes, retry_successes = _sums(placed.workflow_id, start, end)
+        first, retries, successes, retry_successes = _sums(service, start, end)
         if retries < FEWEST_RETRIES:
             return None
-        units, runs, errors = _units(placed.workflow_id, start, end)
-        earlier = tuple(_ratio(_sums(placed.workflow_id, start - WINDOW * n, end - WINDOW * n)) for n in (1, 2))
-        usual = _sums(placed.workflow_id, start - timedelta(days=1), start - WINDOW)
+        units, runs, errors = _units(service, start, end)
+        earlier = tuple(_ratio(_sums(service, start - WINDOW * n, end - WINDOW * n)) for n in (1, 2))
+        usual = _sums(service, start - timedelta(days=1), start - WINDOW)
         return AttemptWindow(
             workflow=self._workflow(placed.workflow_id),
             process=process_facts(self.desk.catalogue, placed.process_id),
@@ -175,10 +180,8 @@ class WindowReader:
         for event in events:
             if not event.fact.verdict.matched:
                 reasons.setdefault(event.workflow_id, event.fact.verdict.reason)
-        of_runs, of_events = (
-            Counter(run.row.workflow_id for run in runs),
-            Counter(event.workflow_id for event in events),
-        )
+        of_runs = Counter(run.row.workflow_id for run in runs)
+        of_events = Counter(event.workflow_id for event in events)
         return tuple(
             UnmappedWindow(self._facts[pk], self.desk.now, of_runs[pk], of_events[pk], reasons[pk], self.desk.now)
             for pk in sorted(workflows.fresh & reasons.keys() & self._facts.keys())
@@ -191,13 +194,13 @@ def sla_kind(desk: Desk, process_id: int | None, sla_id: int | None) -> str:
     return next((rule.kind for rule in rules if rule.id == sla_id), "duration")
 
 
-def _by_key(item: tuple[tuple[int, int], object]) -> tuple[int, int]:
-    return item[0]
+def _service(placed: PlacedAttempt) -> Service:
+    return placed.workflow_id, placed.process_id
 
 
-def _sums(workflow_id: int, start: datetime, end: datetime) -> tuple[int, int, int, int]:
+def _sums(service: Service, start: datetime, end: datetime) -> tuple[int, int, int, int]:
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS, [workflow_id, start, end])
+        cursor.execute(_SUMS, [*service, start, end])
         first, retries, successes, retry_successes = cursor.fetchone()
     return int(first), int(retries), int(successes), int(retry_successes)
 
@@ -206,12 +209,12 @@ def _ratio(sums: tuple[int, int, int, int]) -> float:
     return sums[1] / sums[0] if sums[0] else float(bool(sums[1]))
 
 
-def _units(workflow_id: int, start: datetime, end: datetime) -> tuple[dict[str, int], list[int], Counter[str]]:
+def _units(service: Service, start: datetime, end: datetime) -> tuple[dict[str, int], list[int], Counter[str]]:
     units: dict[str, int] = {}
     runs: dict[int, None] = {}
     errors: Counter[str] = Counter()
     with connection.cursor() as cursor:
-        cursor.execute(_UNITS, [workflow_id, start, end])
+        cursor.execute(_UNITS, [*service, start, end])
         for unit_id, attempts, run_ids, classes in cursor.fetchall():
             units[unit_id] = attempts
             runs.update(dict.fromkeys(run_ids or ()))

@@ -37,6 +37,13 @@ PATHS = {
 }
 #: How long a sender may take to hand over its body.
 _PATIENCE_S = 30.0
+#: An answer comes within this long, whatever the database does: exporters give up after ten seconds, retries included.
+#: What is committed after all is known again when it is repeated.
+_ANSWER_S = 5.0
+
+
+class Stalled(RuntimeError):
+    """The database did not answer in time."""
 
 
 class Disconnected(Exception):
@@ -101,9 +108,9 @@ class IntakeApp:
             return refusal(spoken, 408, "slow", f"The body did not arrive within {_PATIENCE_S:.0f} s."), holder
         except Disconnected:
             raise
-        except KeysUnavailable as error:
+        except (KeysUnavailable, Stalled) as error:
             _log.warning("intake is waiting for the database: %s", error)
-            return refusal(spoken, 503, "database", "The key can't be looked up at the moment; try again."), holder
+            return refusal(spoken, 503, "database", "The database does not answer at the moment; try again."), holder
         except Exception:  # noqa: BLE001  Whatever it is, the sender must keep its batch: 500 would make it drop it.
             _log.exception("intake failed")
             return refusal(spoken, 503, "fault", "Something failed here that is not your fault; try again."), holder
@@ -118,7 +125,11 @@ class IntakeApp:
         return lambda ids: self._after(tenant_id, ids)
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_live_connection, call)
+        working = asyncio.get_running_loop().run_in_executor(self._threads, _with_live_connection, call)
+        try:
+            return await asyncio.wait_for(working, _ANSWER_S)
+        except TimeoutError:
+            raise Stalled(f"no answer within {_ANSWER_S:.0f} s") from None
 
 
 def _with_live_connection(call: Callable[[], Any]) -> Any:

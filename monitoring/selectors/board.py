@@ -26,7 +26,7 @@ from monitoring.selectors.standing import (
     worst,
 )
 from monitoring.selectors.visibility import visible_processes, visible_rows
-from monitoring.selectors.week import SUMS, figures_of, minutes, week_by_workflow
+from monitoring.selectors.week import SUMS, Service, figures_of, minutes, service_of, week_by_service
 from partners.models import Site
 from partners.viewer import Viewer
 
@@ -138,9 +138,14 @@ class Board:
         return sum(row.standing.state == "unknown" and not row.alerts for row in self.rows)
 
     @property
+    def slipping(self) -> int:
+        """Processes without alerts that keep their promise less often than they should."""
+        return sum(row.standing.state == "watch" and not row.alerts for row in self.rows)
+
+    @property
     def as_promised(self) -> int:
         """The others."""
-        return len(self.rows) - self.need_you - self.in_hand - self.silent
+        return len(self.rows) - self.need_you - self.slipping - self.in_hand - self.silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +154,9 @@ class _Facts:
 
     slas: Mapping[int, Sequence[Sla]]
     workflows: Mapping[int, Sequence[Workflow]]
-    week: Mapping[int, Figures]
-    hours: Mapping[int, Mapping[datetime, Figures]]
-    recent: Mapping[int, Figures]
+    week: Mapping[Service, Figures]
+    hours: Mapping[Service, Mapping[datetime, Figures]]
+    recent: Mapping[Service, Figures]
     marks: Mapping[tuple[str, int], tuple[AlertMark, ...]]
     at_risk: Mapping[int | None, int]
 
@@ -174,35 +179,43 @@ def _gather(viewer: Viewer, now: datetime) -> _Facts:
     slas: dict[int, list[Sla]] = defaultdict(list)
     for sla in visible_rows(viewer, Sla).order_by("kind", "pk"):
         slas[sla.process_id].append(sla)
-    workflows: dict[int, list[Workflow]] = defaultdict(list)
+    week = week_by_service(viewer, now)
+    hours, recent = _day_by_service(viewer, now)
+    return _Facts(slas, _serving(viewer, week), week, hours, recent, _marks(viewer), _at_risk(viewer))
+
+
+def _serving(viewer: Viewer, week: Mapping[Service, Figures]) -> dict[int, list[Workflow]]:
+    """Return the automations of each process: those that the catalogue gives it, and those that served it this week."""
     # The newest minute of a workflow is the first entry of its part of the index.
     newest = WorkflowMinute.objects.filter(workflow_id=OuterRef("pk")).order_by("-minute").values("minute")[:1]
-    for workflow in visible_rows(viewer, Workflow).exclude(process=None).annotate(last_at=Subquery(newest)):
-        workflows[workflow.process_id or 0].append(workflow)
-    hours, recent = _day_by_workflow(viewer, now)
-    return _Facts(
-        slas, workflows, week_by_workflow(viewer, now), hours, recent, _marks(viewer), _at_risk(viewer)
-    )  # fmt: skip
+    known = visible_rows(viewer, Workflow) | Workflow.objects.filter(pk__in={workflow_id for workflow_id, _ in week})
+    by_id = {workflow.pk: workflow for workflow in known.annotate(last_at=Subquery(newest))}
+    given = {(workflow.pk, workflow.process_id) for workflow in by_id.values() if workflow.process_id}
+    serving: dict[int, list[Workflow]] = defaultdict(list)
+    for workflow_id, process_id in sorted(given | {key for key in week if key[1]}):
+        if workflow_id in by_id:
+            serving[process_id].append(by_id[workflow_id])
+    return serving
 
 
-def _day_by_workflow(
+def _day_by_service(
     viewer: Viewer, now: datetime
-) -> tuple[dict[int, dict[datetime, Figures]], dict[int, Figures]]:  # fmt: skip
-    """Return the figures of each workflow by hour over the last 24 hours, and those of the last 60 minutes."""
+) -> tuple[dict[Service, dict[datetime, Figures]], dict[Service, Figures]]:  # fmt: skip
+    """Return the figures of each workflow and process by hour over 24 hours, and those of the last hour."""
     first = now.replace(minute=0, second=0, microsecond=0) - 23 * _HOUR
     rows = minutes(viewer, first).order_by()
     last_hour = Q(minute__gt=now - _HOUR)
-    found = rows.values("workflow_id", hour=TruncHour("minute")).annotate(
+    found = rows.values("workflow_id", "process_id", hour=TruncHour("minute")).annotate(
         **SUMS,
         recent_runs=Sum("runs", filter=last_hour),
         recent_failed=Sum("failed", filter=last_hour),
         recent_events=Sum("events", filter=last_hour),
     )
-    hours: dict[int, dict[datetime, Figures]] = defaultdict(dict)
-    recent: dict[int, Figures] = defaultdict(Figures)
+    hours: dict[Service, dict[datetime, Figures]] = defaultdict(dict)
+    recent: dict[Service, Figures] = defaultdict(Figures)
     for row in found:
-        hours[row["workflow_id"]][row["hour"]] = figures_of(row)
-        recent[row["workflow_id"]] += Figures(
+        hours[service_of(row)][row["hour"]] = figures_of(row)
+        recent[service_of(row)] += Figures(
             runs=row["recent_runs"] or 0, failed=row["recent_failed"] or 0, events=row["recent_events"] or 0
         )
     return hours, recent
@@ -252,9 +265,9 @@ def _at_risk(viewer: Viewer) -> dict[int | None, int]:
 def _row(process: Process, facts: _Facts, now: datetime) -> ProcessRow:
     slas, workflows = facts.slas.get(process.pk, ()), facts.workflows.get(process.pk, ())
     objective = float(slas[0].objective) / 100 if slas else None
-    week = _total(facts.week.get(workflow.pk, Figures()) for workflow in workflows)
+    week = _total(facts.week.get((workflow.pk, process.pk), Figures()) for workflow in workflows)
     marks = facts.marks.get(("process", process.pk), ())
-    rows = tuple(_workflow(workflow, facts) for workflow in sorted(workflows, key=lambda found: found.name))
+    rows = tuple(_workflow(workflow, process, facts) for workflow in sorted(workflows, key=lambda found: found.name))
     pulse = Pulse(
         sum(row.pulse.per_hour for row in rows),
         max((row.pulse.last_at for row in rows if row.pulse.last_at), default=None),
@@ -269,7 +282,7 @@ def _row(process: Process, facts: _Facts, now: datetime) -> ProcessRow:
         kept=week.kept,
         objective=objective,
         measured=week.measured,
-        hours=_strip([facts.hours.get(workflow.pk, {}) for workflow in workflows], objective, now),
+        hours=_strip([facts.hours.get((workflow.pk, process.pk), {}) for workflow in workflows], objective, now),
         at_risk=facts.at_risk.get(process.pk, 0),
         alerts=marks,
         pulse=pulse,
@@ -277,15 +290,15 @@ def _row(process: Process, facts: _Facts, now: datetime) -> ProcessRow:
     )
 
 
-def _workflow(workflow: Workflow, facts: _Facts) -> WorkflowRow:
-    recent = facts.recent.get(workflow.pk, Figures())
+def _workflow(workflow: Workflow, process: Process, facts: _Facts) -> WorkflowRow:
+    recent = facts.recent.get((workflow.pk, process.pk), Figures())
     return WorkflowRow(
         id=workflow.pk,
         name=workflow.name,
         source_system=workflow.source_system,
         pulse=Pulse(recent.seen, getattr(workflow, "last_at", None)),
         failed_per_hour=recent.failed,
-        kept=facts.week.get(workflow.pk, Figures()).kept,
+        kept=facts.week.get((workflow.pk, process.pk), Figures()).kept,
         alerts=facts.marks.get(("workflow", workflow.pk), ()),
     )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitoring.models import Sla, Workflow
+from django.db.models import Q, QuerySet
+
+from monitoring.models import Process, Sla, Workflow
+from monitoring.selectors.standing import Figures
 from monitoring.selectors.visibility import tenant_rows
-from monitoring.selectors.week import week_by_workflow
+from monitoring.selectors.week import Service, week_by_service
 from partners.viewer import Viewer
 
 
@@ -31,19 +35,24 @@ class Coverage:
 
 
 def coverage(viewer: Viewer, now: datetime) -> Coverage:
-    """Measure coverage over what the viewer may see; a supplier sees no more of it than nothing."""
-    week = week_by_workflow(viewer, now)
+    """Measure coverage of the tenant; a viewer who is only a supplier sees nothing of it."""
+    week = {} if viewer.is_supplier_only else week_by_service(viewer, now)
     promising = set(tenant_rows(viewer, Sla).values_list("process_id", flat=True))
-    seen = tied = owned = promised = unowned = 0
-    workflows = tenant_rows(viewer, Workflow).values_list("pk", "process_id", "process__owner_id")
-    for pk, process_id, owner_id in workflows:
-        number = week[pk].seen if pk in week else 0
+    owners = dict(tenant_rows(viewer, Process).values_list("pk", "owner_id"))
+    seen = tied = owned = promised = 0
+    for (_, process_id), figures in week.items():
+        number = figures.seen
         seen += number
-        if not process_id:
-            unowned += 1
+        if process_id not in owners:
             continue
         tied += number
-        if owner_id is not None:
+        if owners[process_id] is not None:
             owned += number
             promised += number if process_id in promising else 0
-    return Coverage(seen, tied, owned, promised, unowned)
+    return Coverage(seen, tied, owned, promised, unowned_workflows(viewer, week).count())
+
+
+def unowned_workflows(viewer: Viewer, week: Mapping[Service, Figures]) -> QuerySet[Workflow]:
+    """Return the automations that serve no process, or did something in the last week that no rule tied to one."""
+    loose = [workflow_id for (workflow_id, process_id), figures in week.items() if not process_id and figures.seen]
+    return tenant_rows(viewer, Workflow).filter(Q(process=None) | Q(pk__in=loose, assigned=False))

@@ -10,9 +10,10 @@ from datetime import datetime
 from django.db.models import OuterRef, Subquery
 
 from monitoring.models import Event, Run, Workflow
+from monitoring.selectors.coverage import unowned_workflows
 from monitoring.selectors.standing import Figures
-from monitoring.selectors.visibility import tenant_rows, visible_processes
-from monitoring.selectors.week import week_by_workflow
+from monitoring.selectors.visibility import visible_processes
+from monitoring.selectors.week import week_by_service
 from partners.viewer import Viewer
 
 _WORD = re.compile(r"[a-z0-9]{3,}")
@@ -34,16 +35,18 @@ class Unowned:
 
 def unowned_queue(viewer: Viewer, now: datetime) -> list[Unowned]:
     """Return the queue, busiest first; empty for a viewer who is only a supplier."""
-    latest_run = Run.objects.filter(workflow_id=OuterRef("pk")).order_by("-started_at").values("mapping_reason")[:1]
-    latest_event = Event.objects.filter(workflow_id=OuterRef("pk")).order_by("-time").values("mapping_reason")[:1]
-    workflows = tenant_rows(viewer, Workflow).filter(process=None)
+    loose_runs = Run.objects.filter(workflow_id=OuterRef("pk"), process=None)
+    loose_events = Event.objects.filter(workflow_id=OuterRef("pk"), process=None)
+    latest_run = loose_runs.order_by("-started_at").values("mapping_reason")[:1]
+    latest_event = loose_events.order_by("-time").values("mapping_reason")[:1]
+    week = week_by_service(viewer, now)
+    workflows = unowned_workflows(viewer, week)
     found = workflows.annotate(run_reason=Subquery(latest_run), event_reason=Subquery(latest_event))
-    week = week_by_workflow(viewer, now)
     words = _words_by_process(viewer)
     queue = [
         Unowned(
             workflow=workflow,
-            week=week.get(workflow.pk, Figures()),
+            week=week.get((workflow.pk, 0), Figures()),
             reason=workflow.run_reason or workflow.event_reason or "no mapping rule matched",
             suggested_id=suggest(f"{workflow.name} {workflow.source_key}", words),
         )

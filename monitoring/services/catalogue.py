@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils.text import slugify
 
 from monitoring.detect.sla import SlaRuleError, check
@@ -14,6 +15,7 @@ from monitoring.findings import Kind
 from monitoring.live import announce
 from monitoring.models import Alert, Attempt, DeadLetter, Event, Process, Run, Sla, Workflow
 from monitoring.models.alerts import AlertStatus
+from monitoring.models.rollups import COUNTERS
 from monitoring.rules import SlaRule
 from monitoring.selectors.visibility import visible_processes, visible_rows
 from monitoring.services.alerts import resolve_by
@@ -24,6 +26,16 @@ from partners.rows import row_save
 from partners.scope import tenant_scope
 from partners.viewer import Viewer, viewer_of
 
+_MOVE_MINUTES = f"""
+WITH loose AS (
+    DELETE FROM monitoring_workflowminute
+    WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %(workflow)s AND process_id IS NULL
+    RETURNING *)
+INSERT INTO monitoring_workflowminute AS known (tenant_id, workflow_id, process_id, minute, {", ".join(COUNTERS)})
+SELECT tenant_id, workflow_id, %(process)s, minute, {", ".join(COUNTERS)} FROM loose
+ON CONFLICT (tenant_id, workflow_id, minute, process_id) DO UPDATE
+SET {", ".join(f"{name} = known.{name} + excluded.{name}" for name in COUNTERS)}
+"""  # noqa: S608  Names are constants.
 _TOPICS = ("catalogue", "board", "alerts", "runs", "dead_letters")
 
 
@@ -57,6 +69,7 @@ def workflow_assign(*, workflow_id: int, process_id: int, viewer: Viewer, reason
         events = Event.objects.filter(workflow=workflow, process=None).update(**placed, mapping_reason=words)
         DeadLetter.objects.filter(workflow=workflow, process=None).update(**placed)
         Attempt.objects.filter(workflow=workflow, process=None).update(process=process)
+        _move_minutes(workflow, process)
         resolved = _settle_alerts(workflow, process, viewer)
         announce(viewer.tenant.pk, _TOPICS)
     return Assigned(workflow, process, runs, events, resolved)
@@ -97,6 +110,12 @@ def sla_remove(*, sla: Sla, viewer: Viewer) -> None:
     with tenant_scope(viewer.tenant.pk, actor=viewer.actor):
         sla.delete()
         announce(viewer.tenant.pk, ("catalogue", "board"))
+
+
+def _move_minutes(workflow: Workflow, process: Process) -> None:
+    """Let the process have what the automation did while it served none; minutes that both have are added up."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_MINUTES, {"workflow": workflow.pk, "process": process.pk})
 
 
 def _settle_alerts(workflow: Workflow, process: Process, viewer: Viewer) -> int:

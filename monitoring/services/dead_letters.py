@@ -12,6 +12,7 @@ from monitoring.models import Alert, DeadLetter
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.telemetry import DeadLetterState
 from monitoring.services.alerts import resolve_by
+from partners.actors import actor_name
 from partners.permission import require
 from partners.roles import Right
 from partners.scope import tenant_scope
@@ -52,7 +53,8 @@ def _settle(dead_letter: DeadLetter, state: DeadLetterState, reason: str, viewer
         )
         now = DeadLetter.objects.select_related("workflow", "process__owner", "process__site").get(pk=dead_letter.pk)
         if not settled:
-            done = f"already {_PAST.get(now.state, now.state)} by {now.settled_by or 'the source itself'}"
+            by = actor_name(now.settled_by) if now.settled_by else "the source itself"
+            done = f"already {_PAST.get(now.state, now.state)} by {by}"
             return DeadLetterVerdict(now, False, done)
         announce(viewer.tenant.pk, ("dead_letters", "board"))
         alert = _resolved_alert(now, viewer)

@@ -82,6 +82,8 @@ def _as_api_exception(error: Exception) -> Exception:
             known = Conflict(f"It is still in use by {', '.join(kinds)}; move those first.")
         case IntegrityError():
             known = Conflict(_integrity(error))
+        case RecursionError():
+            known = exceptions.ParseError("The body is nested too deeply.")
         case DataError():
             known = exceptions.ValidationError("A value is too long, or holds a character that can't be stored.")
         case _:
@@ -120,7 +122,7 @@ def _summary(error: exceptions.APIException, errors: list[dict[str, str]]) -> st
     if not errors:
         return str(error.detail)
     first = errors[0]
-    place = first.get("parameter") or first.get("pointer", "").removeprefix("#/").replace("/", ".")
+    place = first.get("parameter") or first.get("pointer", "").lstrip("#/").replace("/", ".")
     rest = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{place}: {first['detail']}{rest}" if place else f"{first['detail']}{rest}"
 

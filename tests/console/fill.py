@@ -31,7 +31,7 @@ def fill(slug: str) -> None:
         rows.make_run(unowned, started_at=now - timedelta(minutes=9), mapping_reason="none of 1 rules matched")
         for found in (workflow, printing, unowned):
             WorkflowMinute.objects.create(
-                workflow=found, minute=now.replace(second=0, microsecond=0), runs=9, sla_met=9
+                workflow=found, process=found.process, minute=now.replace(second=0, microsecond=0), runs=9, sla_met=9
             )
         alert = rows.make_alert(workflow, count=6, last_seen_at=now, keys=[{"type": "order", "value": "4711"}])
         rows.make_alert(workflow, kind="retry_storm", fingerprint="storm", severity="medium", last_seen_at=now)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from monitoring.models import Timer, WorkflowMinute
+from monitoring.models import Timer, Workflow, WorkflowMinute
 from monitoring.selectors.board import board
 from monitoring.services.grants import process_grant
 from tests import rows
@@ -23,9 +23,9 @@ def _no_figures_of_other_tests() -> None:
     cache.clear()
 
 
-def _minute(workflow: object, *, ago: timedelta = timedelta(minutes=5), **counts: int) -> None:
+def _minute(workflow: Workflow, *, ago: timedelta = timedelta(minutes=5), **counts: int) -> None:
     minute = (timezone.now() - ago).replace(second=0, microsecond=0)
-    WorkflowMinute.objects.create(workflow=workflow, minute=minute, **counts)
+    WorkflowMinute.objects.create(workflow=workflow, process=workflow.process, minute=minute, **counts)
 
 
 def test_an_empty_board_says_what_will_stand_there_and_the_next_step(owner: Member) -> None:
@@ -41,8 +41,12 @@ def test_it_says_in_one_sentence_how_things_stand(owner: Member) -> None:
         rows.make_alert(rows.make_workflow(rows.make_process()))
         rows.make_alert(rows.make_workflow(rows.make_process()), status="acknowledged")
         rows.make_workflow(rows.make_process())
+        late = rows.make_process()
+        rows.make_sla(late)
+        _minute(rows.make_workflow(late), runs=1, sla_breached=1)
     page = signed_in(owner).get(at(owner)).text
-    assert "<h1>2 processes run as promised; 1 needs you; 1 is in hand; 1 is silent</h1>" in page
+    expected = "2 processes run as promised; 1 needs you; 1 is slipping; 1 is in hand; 1 is silent"
+    assert f"<h1>{expected}</h1>" in page
 
 
 def test_it_names_dead_letters_and_retry_storms_and_leads_to_the_alert(owner: Member) -> None:
@@ -87,14 +91,15 @@ def test_runs_with_a_quarter_of_their_time_left_are_at_risk(owner: Member) -> No
     with owner.scope():
         workflow = rows.make_workflow(rows.make_process())
         for minutes_left in (-5, 10, 45):
+            due_at = now + timedelta(minutes=minutes_left)
             run = rows.make_run(
                 workflow,
                 status="running",
                 sla_state="running",
-                started_at=now - timedelta(minutes=60 - minutes_left),
-                sla_due_at=now + timedelta(minutes=minutes_left),
+                started_at=due_at - timedelta(minutes=60),
+                sla_due_at=due_at,
             )
-            Timer.objects.create(tenant=owner.tenant, kind="run_sla", ref=run.pk, due_at=run.sla_due_at)
+            Timer.objects.create(tenant=owner.tenant, kind="run_sla", ref=run.pk, due_at=due_at)
         assert board(owner.viewer, now=now).rows[0].at_risk == 1
 
 

@@ -45,9 +45,9 @@ def span(
     lasts_s: float = 0.5,
     failed: bool = False,
     notes: Mapping[str, Mapping[str, object]] | None = None,
-    **attributes: object,
+    said: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
-    """An OTLP/JSON span that ended just now; `__` in the name of an attribute stands for a dot."""
+    """An OTLP/JSON span that ended just now; `said` are its attributes, `notes` its events."""
     start = at or now() - timedelta(seconds=lasts_s)
     start_ns = int(start.timestamp() * 1_000_000) * 1_000
     end_ns = start_ns + int(lasts_s * 1_000_000_000)
@@ -59,7 +59,7 @@ def span(
         "startTimeUnixNano": str(start_ns),
         "endTimeUnixNano": str(end_ns),
         "status": {"code": 2} if failed else {},
-        "attributes": _attributes(attributes),
+        "attributes": _attributes(said or {}),
         "events": [
             {"name": note, "timeUnixNano": str(end_ns), "attributes": _attributes(said)}
             for note, said in (notes or {}).items()
@@ -68,16 +68,20 @@ def span(
     return found | ({} if parent is None else {"parentSpanId": parent.to_bytes(8, "big").hex()})
 
 
-def attempt(unit: str, number: int, *, phase: str = "", failed: bool = False, **fields: Any) -> dict[str, Any]:
+def attempt(
+    unit: str, number: int, *, phase: str = "", said: Mapping[str, object] | None = None, **fields: Any
+) -> dict[str, Any]:
     """A span of one try at a unit of work, in Andon's own words."""
     stated = {"andon.phase": phase} if phase else {}
-    return span(failed=failed, **{**fields, "andon.unit_id": unit, "andon.attempt": number, **stated})
+    return span(**fields, said={**(said or {}), "andon.unit_id": unit, "andon.attempt": number, **stated})
 
 
-def traces(*spans: Mapping[str, Any], service: str = "erp-bridge", **resource: object) -> bytes:
+def traces(
+    *spans: Mapping[str, Any], service: str = "erp-bridge", resource: Mapping[str, object] | None = None
+) -> bytes:
     """The body of an OTLP/JSON export."""
-    said = {"attributes": _attributes({"service.name": service, **resource})}
-    return json.dumps({"resourceSpans": [{"resource": said, "scopeSpans": [{"spans": list(spans)}]}]}).encode()
+    stated = {"attributes": _attributes({"service.name": service, **(resource or {})})}
+    return json.dumps({"resourceSpans": [{"resource": stated, "scopeSpans": [{"spans": list(spans)}]}]}).encode()
 
 
 def event(name: str, subject: str = "4711", *, at: datetime | None = None, **data: object) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def figures(tenant_id: int) -> dict[str, object]:
 
 
 def _attributes(values: Mapping[str, object]) -> list[dict[str, object]]:
-    return [{"key": name.replace("__", "."), "value": _value(value)} for name, value in values.items()]
+    return [{"key": name, "value": _value(value)} for name, value in values.items()]
 
 
 def _value(value: object) -> dict[str, object]:

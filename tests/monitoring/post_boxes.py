@@ -51,11 +51,10 @@ def silent(out: BinaryIO) -> None:
 
 
 def dripping(out: BinaryIO) -> None:
-    """A header that comes byte by byte, without end."""
-    _write(out, b"HTTP/1.1 200 Told\r\nX-Long: ")
-    for _ in range(600):
-        _write(out, b"x")
-        time.sleep(0.05)
+    """An answer that comes byte by byte, each of them in good time."""
+    for byte in b"HTTP/1.1 200 Told\r\nContent-Length: 0\r\n\r\n":
+        _write(out, bytes([byte]))
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -36,7 +36,9 @@ def test_it_raises_a_dead_letter_with_process_owner_and_promise(owner: Member, p
     [alert] = alerts(owner, "dead_letter")
     assert alert.title == "Order release ERP → MES: 1 order stuck in dead-letter queue orders.dlq"
     assert (alert.status, alert.severity, alert.count) == ("firing", "critical", 1)
-    assert (alert.process, alert.process.owner) == (process, owner.user)
+    assert alert.process == process
+    assert alert.process is not None
+    assert alert.process.owner == owner.user
     with owner.scope():
         assert Sla.objects.get(pk=alert.sla_id).name == "released in a minute"
     assert (alert.keys, alert.evidence[0]["type"]) == (
@@ -97,7 +99,7 @@ def storm(units: int, tries: int, at: datetime) -> list[bytes]:
         traces(
             *(
                 attempt(f"unit-{unit}", number, failed=True, at=at + timedelta(seconds=number), lasts_s=0.1,
-                        **{"andon.max_attempts": 9, "error.type": "TimeoutError"})
+                        said={"andon.max_attempts": 9, "error.type": "TimeoutError"})
                 for unit in range(units)
             )
         )
@@ -142,9 +144,9 @@ def test_it_takes_healthy_traffic_for_what_it_is(owner: Member, process: Process
 
 
 def test_it_says_on_completion_that_a_promise_was_broken(owner: Member, process: Process) -> None:
-    take(owner.tenant.pk, traces(span("release", lasts_s=59, **{"order.id": "4711"})))
+    take(owner.tenant.pk, traces(span("release", lasts_s=59, said={"order.id": "4711"})))
     assert alerts(owner, "sla_breach") == []
-    take(owner.tenant.pk, traces(span("release", lasts_s=90, **{"order.id": "4712"})))
+    take(owner.tenant.pk, traces(span("release", lasts_s=90, said={"order.id": "4712"})))
     [alert] = alerts(owner, "sla_breach")
     assert alert.title == "Order release ERP → MES: order 4712 ended, 30 s past the due time"
     with owner.scope():
@@ -155,7 +157,7 @@ def test_it_says_so_too_when_the_request_that_ends_the_run_names_its_workflow_le
     owner: Member, process: Process
 ) -> None:
     at = now() - timedelta(minutes=3)
-    named = span("execute", trace=6, number=2, parent=1, at=at, **{"andon.workflow": "order-release"})
+    named = span("execute", trace=6, number=2, parent=1, at=at, said={"andon.workflow": "order-release"})
     root = span("handle", trace=6, number=1, at=at, lasts_s=120)
     take(owner.tenant.pk, traces(named))
     take(owner.tenant.pk, traces(root))

@@ -147,6 +147,7 @@ def test_a_dead_letter_is_settled_once_and_with_a_reason(owner: Member, letters:
     assert owner.post(f"{path}/discard/", {"reason": "a test"}).json()["settled_reason"] == "a test"
     late = owner.post(f"{path}/accept/", {"reason": "lost"})
     assert (late.status_code, late.json()["code"]) == (409, "conflict")
+    assert late.json()["detail"] == "Nothing changed: already discarded by owner@aster.example."
     with owner.scope():
         entry = AuditEntry.objects.filter(object_type="monitoring_deadletter").get()
     assert (entry.reason, entry.after["state"]) == ("a test", "discarded")

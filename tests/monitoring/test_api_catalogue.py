@@ -126,7 +126,7 @@ def test_a_process_is_made_with_what_it_names(owner: Member) -> None:
     ],
 )
 def test_what_is_wrong_in_a_body_is_pointed_at(
-    owner: Member, stranger: Member, process: Process, path: str, body: dict[str, Any], pointer: str
+    owner: Member, process: Process, path: str, body: dict[str, Any], pointer: str
 ) -> None:
     answer = owner.post(path, body)
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")

@@ -165,7 +165,10 @@ def test_a_row_that_arrives_meanwhile_moves_no_page(owner: Member) -> None:
 
 
 def test_spans_are_read_back_each_once_by_their_start(owner: Member) -> None:
-    first, second = _otlp(_span(2, 2_000_000_000), _span(1, 1_000_000_000)), _otlp(_span(1, 1_000_000_000), _span(3, 0))
+    first, second = (
+        _otlp(_span(2, 2_000_000_000), _span(1, 1_000_000_000)),
+        _otlp(_span(1, 1_000_000_000), _span(3, 500_000_000)),
+    )
     foreign = _otlp(_span(9, 5, trace=b"x" * 16))
     with owner.scope():
         intakes = [

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import connection, transaction
 
-from monitoring import catalogue as module
 from monitoring.catalogue import NO_PROCESS, catalogue, process_facts
 from monitoring.models import DetectorSetting, MappingRule, Process, Workflow
 from partners.scope import NoTenantScope
 from tests.cast import Member
 from tests.rows import make_process, make_rule, make_site, make_sla, make_workflow
-
-
-@pytest.fixture(autouse=True)
-def _nothing_cached() -> Iterator[None]:
-    """A database that is made anew counts its tenants from one again."""
-    module._cached.clear()
-    yield
-    module._cached.clear()
 
 
 def test_it_says_all_that_the_pure_stages_need(owner: Member) -> None:
@@ -47,7 +36,8 @@ def test_it_says_all_that_the_pure_stages_need(owner: Member) -> None:
     assert [(known.id, known.site_id, known.keys[0].type) for known in found.rules] == [(rule.pk, site.pk, "order")]
     assert (found.slas[process.pk][0].zone, found.sites) == ("Europe/Berlin", {"ulm": site.pk})
     assert found.assigned == {("n8n", "w7"): process.pk}
-    assert (found.thresholds, found.disabled) == ({"retry_storm": {"amplification": 3}}, {"unmapped"})
+    assert dict(found.thresholds) == {"retry_storm": {"amplification": 3}}
+    assert found.disabled == frozenset({"unmapped"})
 
 
 def test_it_knows_nothing_of_another_tenant(owner: Member, stranger: Member) -> None:

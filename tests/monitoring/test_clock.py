@@ -36,7 +36,7 @@ def _promised(member: Member) -> Process:
 
 def stuck(member: Member, at: datetime) -> Run:
     """A run whose first step has been told of and whose end has not."""
-    take(member.tenant.pk, traces(span("call mes", trace=4, number=2, parent=1, at=at, **{"order.id": "4711"})))
+    take(member.tenant.pk, traces(span("call mes", trace=4, number=2, parent=1, at=at, said={"order.id": "4711"})))
     with member.scope():
         run: Run = Run.objects.get()
     return run

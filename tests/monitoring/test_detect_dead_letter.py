@@ -58,7 +58,7 @@ def test_it_points_to_what_it_relied_on_and_says_what_to_do() -> None:
 def test_it_keeps_one_fingerprint_for_the_group_however_it_arrives() -> None:
     together, alone = found(*ORDERS), found(ORDERS[0], open_before=2)
 
-    assert together.fingerprint == alone.fingerprint == "dead_letter:7:erp.orders.dlq:SapTimeout"
+    assert together.fingerprint == alone.fingerprint == "dead_letter:7:3:erp.orders.dlq:SapTimeout"
 
 
 def test_it_finds_nothing_in_an_empty_window() -> None:

@@ -73,7 +73,7 @@ def test_it_gives_its_figures_and_its_threshold() -> None:
     )
     assert finding.title == "Order release ERP → MES: retry storm, 4.9 attempts for each unit, 0% succeed"
     assert finding.figures["amplification"] == 4.92
-    assert finding.fingerprint == "retry_storm:7"
+    assert finding.fingerprint == "retry_storm:7:3"
     assert finding.next_step.action == "open_run"
     assert [evidence.id for evidence in finding.evidence] == ["101", "102"]
 

@@ -170,7 +170,7 @@ def test_it_says_what_happened_whose_it_is_and_what_to_do(
         '"title":"Order release: 1 order stuck in dead-letter queue orders.dlq"',
         '"owner":"owner@aster.example"',
         '"tenant":"aster-foods"',
-        '"next_step":"Remove the cause of TimeoutError, then redrive these 1 dead letters."',
+        '"next_step":"Remove the cause of TimeoutError, then redrive it."',
         f"/t/aster-foods/alerts/{waiting.alert_id}/",
     ):
         assert part in said

@@ -97,14 +97,11 @@ def test_it_does_not_take_the_end_of_the_consumer_that_parked_it_for_a_success(
     owner: Member, parked_first: bool
 ) -> None:
     message = {"messaging.system": "rabbitmq", "messaging.message.id": "m-9"}
-    consumer = span(
-        "orders process", trace=77, number=1, kind=5, at=minute(1), lasts_s=3, **message,
-        **{"messaging.destination.name": "orders", "messaging.message.retry.count": 2},
-    )  # fmt: skip
-    parking = span(
-        "orders.dlq publish", trace=77, number=2, parent=1, kind=4, at=minute(1) + timedelta(seconds=1), **message,
-        **{"messaging.destination.name": "orders.dlq", "messaging.operation.name": "publish"},
-    )  # fmt: skip
+    consumed = {**message, "messaging.destination.name": "orders", "messaging.message.retry.count": 2}
+    parked = {**message, "messaging.destination.name": "orders.dlq", "messaging.operation.name": "publish"}
+    consumer = span("orders process", trace=77, number=1, kind=5, at=minute(1), lasts_s=3, said=consumed)
+    second = minute(1) + timedelta(seconds=1)
+    parking = span("orders.dlq publish", trace=77, number=2, parent=1, kind=4, at=second, said=parked)
     for part in (parking, consumer) if parked_first else (consumer, parking):
         take(owner.tenant.pk, traces(part))
     assert letter(owner).state == "open"
@@ -118,8 +115,10 @@ def test_it_is_settled_by_a_later_try_that_ends_well(owner: Member) -> None:
 
 
 def test_it_finds_the_workflow_of_a_run_that_another_request_named_more_surely(owner: Member) -> None:
-    named = span("workflow.execute", trace=5, number=1, **{"andon.workflow": "order-release"}, at=minute(1))
-    child = span("confirm", trace=5, number=2, parent=1, at=minute(1), **{"andon.unit_id": "u", "andon.phase": "dead"})
+    named = span("workflow.execute", trace=5, number=1, said={"andon.workflow": "order-release"}, at=minute(1))
+    child = span(
+        "confirm", trace=5, number=2, parent=1, at=minute(1), said={"andon.unit_id": "u", "andon.phase": "dead"}
+    )
     take(owner.tenant.pk, traces(named))
     take(owner.tenant.pk, traces(child, service="mes"))
     with owner.scope():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -21,8 +21,8 @@ from tests.rows import make_channel, make_process, make_rule, make_sla
 AT = now() - timedelta(minutes=5)
 
 
-def at(seconds: int) -> dict[str, object]:
-    return {"at": AT + timedelta(seconds=seconds)}
+def at(seconds: int) -> datetime:
+    return AT + timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def process(owner: Member) -> Process:
 
 
 def test_it_counts_an_identical_request_once_however_often_it_comes(owner: Member, process: Process) -> None:
-    dead = attempt("u-1", 3, phase="dead", failed=True, **{"order.id": "4711"})
-    late = span(lasts_s=90, **{"order.id": "4712"})
+    dead = attempt("u-1", 3, phase="dead", failed=True, said={"order.id": "4711"})
+    late = span(lasts_s=90, said={"order.id": "4712"})
     body = traces(dead, late, attempt("u-2", 2))
     take(owner.tenant.pk, body)
     once = figures(owner.tenant.pk)
@@ -114,20 +114,20 @@ def test_counting_beside_the_log_is_caught(owner: Member, monkeypatch: pytest.Mo
 
 
 _PARTS = {
-    "root": traces(span("release", trace=3, number=1, kind=2, lasts_s=9, **at(0))),
-    "child": traces(span("call", trace=3, number=2, parent=1, kind=3, failed=True, **at(1), **{"order.id": "4711"})),
+    "root": traces(span("release", trace=3, number=1, kind=2, lasts_s=9, at=at(0))),
+    "child": traces(span("call", trace=3, number=2, parent=1, failed=True, at=at(1), said={"order.id": "4711"})),
     "tries": traces(
         *(
             span(
-                "confirm", trace=3, number=2 + number, parent=2, failed=number < 2, **at(1 + number),
-                **{"andon.unit_id": "c-1", "andon.attempt": number, "andon.max_attempts": 3},
+                "confirm", trace=3, number=2 + number, parent=2, failed=number < 2, at=at(1 + number),
+                said={"andon.unit_id": "c-1", "andon.attempt": number, "andon.max_attempts": 3},
             )
             for number in (1, 2)
         ),
         service="mes",
     ),
     "death": traces(
-        span("park", trace=3, number=9, parent=2, **at(4), **{"andon.unit_id": "c-1", "andon.phase": "dead"}),
+        span("park", trace=3, number=9, parent=2, at=at(4), said={"andon.unit_id": "c-1", "andon.phase": "dead"}),
         service="mes",
     ),
 }  # fmt: skip

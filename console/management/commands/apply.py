@@ -6,7 +6,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from monitoring.configuration.applying import configuration_apply
@@ -39,8 +38,6 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{error}\n{count} {'fault' if count == 1 else 'faults'}; nothing was changed."
             ) from None
-        except ValidationError as error:
-            raise CommandError(f"{' '.join(error.messages)} Nothing was changed.") from None
         for change in done.changes:
             self.stdout.write(str(change))
         for channel, secret in done.secrets.items():

@@ -20,7 +20,7 @@
 
   const press = (selector) => {
     const selected = document.querySelector("[data-row].selected");
-    const target = selected?.querySelector(selector) ?? document.querySelector(`.main ${selector}`);
+    const target = selected?.querySelector(selector) ?? [...document.querySelectorAll(`.main ${selector}`)].find((node) => !node.closest("[data-row]"));
     if (!target) return false;
     target.click();
     return true;

@@ -10,15 +10,16 @@
     link.setAttribute("aria-current", "true");
   });
 
+  // A row's branch, if it has one, is the <details> right after it.
+  const branchOf = (row) => (row.nextElementSibling?.matches(".wf-branch") ? row.nextElementSibling : null);
   body.addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     const row = event.target.closest(".wf-row");
-    const branch = row?.matches("summary") ? row.parentElement : row?.closest("details");
-    if (!branch) return;
+    if (!row || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
     event.preventDefault();
-    if (event.key === "ArrowRight") branch.open = true;
-    else if (branch.open && row.matches("summary")) branch.open = false;
-    else (row.matches("summary") ? branch.parentElement.closest("details") : branch)?.querySelector("summary a")?.focus();
+    const branch = branchOf(row);
+    if (event.key === "ArrowRight") { if (branch) branch.open = true; }
+    else if (branch?.open) branch.open = false;
+    else row.closest(".wf-branch")?.previousElementSibling.querySelector("a")?.focus();
   });
 
   document.addEventListener("htmx:afterSwap", (event) => {
