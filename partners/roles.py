@@ -10,6 +10,7 @@ class Right(StrEnum):
 
     VIEW = "view"  # board, alerts, runs, dead letters, catalogue
     VIEW_PAYLOAD = "view_payload"  # span attributes, bodies, logs
+    VIEW_AUDIT = "view_audit"  # who changed what
     HANDLE_ALERTS = "handle_alerts"  # acknowledge, assign, resolve
     HANDLE_DEAD_LETTERS = "handle_dead_letters"
     EDIT_CATALOGUE = "edit_catalogue"  # processes, owners, SLAs, mapping, channels
@@ -47,7 +48,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.INTEGRATION_ENGINEER: frozenset(
         {Right.VIEW, Right.VIEW_PAYLOAD, Right.HANDLE_ALERTS, Right.HANDLE_DEAD_LETTERS}
     ),
-    Role.COMPLIANCE_OFFICER: frozenset({Right.VIEW}),
+    Role.COMPLIANCE_OFFICER: frozenset({Right.VIEW, Right.VIEW_AUDIT}),
     Role.EXECUTIVE: frozenset({Right.VIEW}),
     # A supplier sees the processes granted to it one by one, and nothing else.
     Role.SUPPLIER: frozenset({Right.VIEW}),

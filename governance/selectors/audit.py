@@ -12,9 +12,9 @@ from partners.viewer import Viewer
 
 
 def visible_entries(viewer: Viewer) -> QuerySet[AuditEntry]:
-    """Return the tenant's entries, newest first; none for a viewer who is only a supplier."""
+    """Return the tenant's entries, newest first; none for a viewer who may not read the trail."""
     entries: QuerySet[AuditEntry] = AuditEntry.objects.filter(tenant_id=viewer.tenant.pk).order_by("-at", "-id")
-    return entries if viewer.may(Right.VIEW) and not viewer.is_supplier_only else entries.none()
+    return entries if viewer.may(Right.VIEW_AUDIT) else entries.none()
 
 
 def entries_filtered(

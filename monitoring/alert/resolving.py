@@ -11,6 +11,11 @@ _RESOLVE = """
 UPDATE monitoring_alert SET status = 'resolved', resolved_at = %s, resolution = %s
 WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND id = ANY(%s) RETURNING id
 """
+_LOCK = """
+SELECT id FROM monitoring_alert
+WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND fingerprint = ANY(%s)
+ORDER BY id FOR UPDATE
+"""
 _ALL_SETTLED = """
 SELECT id FROM monitoring_alert AS alert
 WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND fingerprint = ANY(%s)
@@ -26,6 +31,9 @@ def resolve_settled(fingerprints: Iterable[str], tenant_id: int, now: datetime) 
     if not wanted:
         return ()
     with connection.cursor() as cursor:
+        # Two requests that settle the last two letters at once would each see the other's open. Whoever gets the lock
+        # second counts in a statement of its own, which sees what the first one committed.
+        cursor.execute(_LOCK, [wanted])
         cursor.execute(_ALL_SETTLED, [wanted])
         ids = [identifier for (identifier,) in cursor.fetchall()]
     return resolve_alerts(ids, tenant_id, now, "Every dead letter of it was redriven, discarded or accepted.")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 import pytest
-from django.db import connections
 from google.rpc.status_pb2 import Status
-from pytest_django import Settings
 
-from monitoring.models import Intake, Notification
+from monitoring.models import Intake, Notification, Refusal
 from monitoring.receive import app as module
+from monitoring.receive import outcomes
 from monitoring.receive.app import IntakeApp
 from monitoring.receive.gate import InFlight, Overloaded
 from monitoring.receive.outcomes import totals
@@ -64,14 +64,16 @@ def key_of(member: Member) -> str:
 
 
 def run(application: IntakeApp, *senders: Sender) -> None:
-    """All of them at once; the application's threads give their connections back."""
+    """All of them at once; what was refused is written down before this returns."""
 
     async def all_of_them() -> None:
         await asyncio.gather(*(application(sender.scope, sender.receive, sender.send) for sender in senders))
 
     asyncio.run(all_of_them())
-    for _ in range(8):
-        application._threads.submit(connections.close_all).result()
+    application._threads.shutdown()
+    for thread in threading.enumerate():
+        if thread.name == "refusals":
+            thread.join()
 
 
 def nothing(tenant_id: int, ids: tuple[int, ...]) -> None:
@@ -79,7 +81,8 @@ def nothing(tenant_id: int, ids: tuple[int, ...]) -> None:
 
 
 @pytest.fixture
-def application(db: None) -> IntakeApp:
+def application(db: None, monkeypatch: pytest.MonkeyPatch) -> IntakeApp:
+    monkeypatch.setattr(outcomes, "_WRITE_EVERY_S", 0.0)
     return IntakeApp(after=nothing)
 
 
@@ -101,17 +104,18 @@ def test_it_answers_nobody_who_has_left_and_keeps_nothing_of_theirs(owner: Membe
         assert Intake.objects.count() == 0
 
 
-def test_it_asks_to_come_back_when_too_many_bytes_are_in_flight(
-    owner: Member, application: IntakeApp, settings: Settings
-) -> None:
-    settings.INTAKE_MAX_IN_FLIGHT_BYTES = 1_000
-    application = IntakeApp(after=nothing)
-    key = key_of(owner)
-    large = [Sender(part(b"\xff" * 800, more=True), part(b"\xff" * 100), key=key) for _ in range(2)]
-    run(application, *large)
-    assert sorted(sender.answer[0] for sender in large) == [400, 503]
-    [refused] = [sender for sender in large if sender.answer[0] == 503]
-    assert refused.answer[1][b"retry-after"] == b"1"
+def test_it_asks_to_come_back_when_too_many_bytes_are_in_flight(owner: Member, application: IntakeApp) -> None:
+    sender = Sender(part(b"\xff" * 800, more=True), part(b"\xff" * 100), key=key_of(owner))
+    with application._in_flight.admitted() as others:
+        others.add(application._in_flight.most - 850)
+        run(application, sender)
+    assert (sender.answer[0], sender.answer[1][b"retry-after"], application._in_flight.held) == (503, b"1", 0)
+
+
+def test_it_gives_back_what_a_request_held(owner: Member, application: IntakeApp) -> None:
+    sender = Sender(part(b"\xff" * 900), key=key_of(owner))
+    run(application, sender)
+    assert (sender.answer[0], application._in_flight.held) == (400, 0)
 
 
 def test_it_lets_a_single_large_request_in_and_counts_down_to_nought() -> None:
@@ -176,6 +180,10 @@ def test_it_counts_every_answer_by_signal_status_and_reason(owner: Member, appli
     run(application, Sender(part(b""), key=key_of(owner)), Sender(part(b""), key="nonsense"))
     more = totals() - before
     assert dict(more) == {("traces", 400, "malformed"): 1, ("traces", 401, "unauthenticated"): 1}
+    with owner.scope():
+        assert list(Refusal.objects.values_list("signal", "status", "reason", "count")) == [
+            ("traces", 400, "malformed", 1)
+        ]
 
 
 def test_it_writes_nothing_into_another_tenant(owner: Member, stranger: Member, application: IntakeApp) -> None:
