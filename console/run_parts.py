@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models.functions import Length
+
 from console.attempt_words import confidence_words, phase_shown
 from console.attributes import AttributeRow, attribute_row, attribute_rows
 from console.waterfall import Mark, span_duration
@@ -116,9 +118,13 @@ def log_lines(logs: Iterable[LogRecord], start_ns: int) -> list[LogLine]:
     ]
 
 
-def payload_lines(intakes: Iterable[Intake]) -> list[PayloadLine]:
-    """Return the requests with what proves them."""
-    return [PayloadLine(intake, bytes(intake.digest).hex(), len(bytes(intake.body))) for intake in intakes]
+def payload_lines(run: Run) -> list[PayloadLine]:
+    """Return the requests that a visible run was computed from, oldest first, without reading their bodies."""
+    intakes = Intake.objects.filter(pk__in=run.intakes).annotate(stored=Length("body")).defer("body")
+    return [
+        PayloadLine(intake, bytes(intake.digest).hex(), intake.stored)
+        for intake in intakes.order_by("received_at", "pk")[:MOST]
+    ]
 
 
 def mapping_of(viewer: Viewer, run: Run) -> MappingLine:

@@ -169,6 +169,8 @@ def lay_out(
 
 def span_duration(ns: int) -> str:
     """Write a duration with the unit that reads best: 850 µs, 12.4 ms, 3.2 s, 4 min 05 s, 2 h 10 min."""
+    if ns == 0:
+        return "0 s"
     if ns >= 3_600 * _SECOND:
         return f"{ns // (3_600 * _SECOND)} h {ns // (60 * _SECOND) % 60:02d} min"
     if ns >= 60 * _SECOND:

@@ -24,7 +24,7 @@ from console.paging import numbered_page
 from console.similar import similar_past
 from console.sla_clock import SlaClock, promise, sla_clock
 from monitoring.models import Alert, Sla
-from monitoring.selectors.alerts import alert_get
+from monitoring.selectors.alerts import alert_get, visible_alerts
 from monitoring.services.alerts import (
     AlertVerdict,
     alert_acknowledge,
@@ -132,7 +132,7 @@ def _listed(request: HttpRequest, viewer: Viewer) -> dict[str, object]:
         "page": page,
         "counted": counts,
         "tabs": [(name, label) for name, (label, _) in TABS.items()],
-        "ever": bool(page.rows) or Alert.objects.exists(),
+        "ever": bool(page.rows) or visible_alerts(viewer).exists(),
     }
 
 

@@ -25,7 +25,7 @@ from monitoring.models import Alert, Attempt, DeadLetter
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.telemetry import DeadLetterState
 from monitoring.selectors.alerts import visible_alerts
-from monitoring.selectors.dead_letters import dead_letter_get
+from monitoring.selectors.dead_letters import dead_letter_get, visible_dead_letters
 from monitoring.selectors.visibility import visible_rows
 from monitoring.services.dead_letters import DeadLetterVerdict, dead_letter_accept, dead_letter_discard
 from partners.roles import Right
@@ -62,7 +62,7 @@ def dead_letter_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "total": sum(group.count for group in groups),
         "worth": sum(group.value for group in groups if group.value is not None),
         "settle_most": MOST_AT_ONCE,
-        "ever": bool(groups) or DeadLetter.objects.exists(),
+        "ever": bool(groups) or visible_dead_letters(viewer).exists(),
     }
     if request.headers.get("HX-Request"):
         return render(request, "console/dead_letters_rows.html", listed)
@@ -170,7 +170,9 @@ def _said(action: str, verdicts: list[DeadLetterVerdict]) -> str:
     done = sum(verdict.changed for verdict in verdicts)
     kept = Counter(verdict.reason for verdict in verdicts if not verdict.changed)
     resolved = sum(verdict.resolved_alert_id is not None for verdict in verdicts)
-    parts = [f"{done} {_PAST[action]}." if done or not kept else "Nothing changed."]
+    parts = [
+        f"{done} {'message' if done == 1 else 'messages'} {_PAST[action]}." if done or not kept else "Nothing changed."
+    ]
     parts += [f"{count} left as it is: {why}." for why, count in kept.items()]
     parts += ["Their alert is resolved: nothing of it is stuck any more."] if resolved else []
     return " ".join(parts)

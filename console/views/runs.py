@@ -34,8 +34,8 @@ from monitoring.records import Encoding
 from monitoring.selectors.alerts import visible_alerts
 from monitoring.selectors.dead_letters import visible_dead_letters
 from monitoring.selectors.events import events_of_trace
-from monitoring.selectors.payloads import UnreadablePayload, intake_get, intakes_of_run, payload_of
-from monitoring.selectors.runs import run_get
+from monitoring.selectors.payloads import UnreadablePayload, intake_get, payload_of
+from monitoring.selectors.runs import run_get, visible_runs
 from monitoring.selectors.spans import logs_of_run, spans_of_run
 from partners.roles import Right
 from partners.viewer import Viewer
@@ -71,7 +71,7 @@ def run_list(request: HttpRequest, viewer: Viewer) -> HttpResponse:
         "wanted": wanted,
         "page": page,
         "rows": [RunRow(run, run_duration(run), sla_clock(run, now)) for run in page.rows],
-        "ever": bool(page.rows) or Run.objects.exists(),
+        "ever": bool(page.rows) or visible_runs(viewer).exists(),
     }
     if request.headers.get("HX-Request"):
         return render(request, "console/runs_rows.html", listed)
@@ -200,7 +200,7 @@ def _logs(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt
 
 
 def _payload(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:
-    return {"payloads": payload_lines(intakes_of_run(viewer, run))}
+    return {"payloads": payload_lines(run)}
 
 
 def _mapping(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt]) -> dict[str, object]:

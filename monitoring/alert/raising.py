@@ -37,7 +37,8 @@ VALUES (%(tenant_id)s, %(kind)s, %(severity)s, 'firing', %(title)s, %(fingerprin
         %(evidence)s, %(keys)s, %(next_step)s)
 ON CONFLICT (tenant_id, fingerprint) WHERE status <> 'resolved' DO UPDATE SET
     count = known.count + excluded.count,
-    first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+    first_seen_at = CASE WHEN known.first_seen_at - excluded.first_seen_at > %(quiet)s
+                         THEN known.first_seen_at ELSE least(known.first_seen_at, excluded.first_seen_at) END,
     last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
     severity = CASE WHEN array_position(ARRAY['critical','high','medium','low'], excluded.severity::text)
                        < array_position(ARRAY['critical','high','medium','low'], known.severity::text)
@@ -130,4 +131,6 @@ def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
         "keys": json.dumps([{"type": key.type, "value": key.value} for key in finding.keys[:_MOST_EVIDENCE]]),
         "next_step": json.dumps(asdict(finding.next_step)),
         "most": _MOST_EVIDENCE,
+        # News of an episode that was over long before this one began does not make this one older.
+        "quiet": QUIET_AFTER.get(finding.kind, timedelta(days=36500)),
     }

@@ -57,7 +57,7 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
         dead_letters=reader.dead_letters(still_dead(fresh, told)),
         attempts=reader.attempts(attempts),
         promises=reader.promises(runs),
-        unmapped=reader.unmapped(runs, events, workflows),
+        unmapped=reader.unmapped(runs, events),
         settled=settled,
         runs=len(runs),
         events=len(events),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from django.db import connection
+from django.db import connection, transaction
 
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
@@ -17,11 +17,12 @@ from monitoring.findings import (
     AttemptWindow,
     DeadLetterFact,
     DeadLetterWindow,
+    Kind,
     SlaWindow,
     UnmappedWindow,
     WorkflowFacts,
 )
-from monitoring.models import Workflow
+from monitoring.models import Alert, Workflow
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.events import ProjectedEvent
@@ -62,6 +63,10 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
   AND process_id IS NOT DISTINCT FROM %s AND ended_at >= %s AND ended_at < %s
 GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
 """
+
+
+#: (tenant, workflow) of which an alert says that they serve no process. Alerts are never deleted, so this stays true.
+_spoken_of: set[tuple[int, int]] = set()
 
 
 class WindowReader:
@@ -169,23 +174,31 @@ class WindowReader:
             and not (run.before and run.before.sla_state == "breached")
         )
 
-    def unmapped(
-        self, runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], workflows: Workflows
-    ) -> tuple[UnmappedWindow, ...]:
-        """One window for each automation that is new and serves no process."""
-        reasons: dict[int, str] = {}
-        for run in runs:
-            if not run.fact.verdict.matched:
-                reasons.setdefault(run.row.workflow_id, run.fact.verdict.reason)
-        for event in events:
-            if not event.fact.verdict.matched:
-                reasons.setdefault(event.workflow_id, event.fact.verdict.reason)
-        of_runs = Counter(run.row.workflow_id for run in runs)
-        of_events = Counter(event.workflow_id for event in events)
+    def unmapped(self, runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent]) -> tuple[UnmappedWindow, ...]:
+        """One window for each automation that serves no process and was not spoken of before.
+
+        Runs count once they are complete: the first spans of a trace often arrive before those that name its workflow.
+        """
+        done = [run for run in runs if run.row.root_seen and run.row.process_id is None]
+        loose = [event for event in events if not event.fact.verdict.matched]
+        reasons = {event.workflow_id: event.fact.verdict.reason for event in loose}
+        reasons |= {run.row.workflow_id: run.row.mapping_reason for run in done}
+        of_runs = Counter(run.row.workflow_id for run in done)
+        of_events = Counter(event.workflow_id for event in loose)
         return tuple(
-            UnmappedWindow(self._facts[pk], self.desk.now, of_runs[pk], of_events[pk], reasons[pk], self.desk.now)
-            for pk in sorted(workflows.fresh & reasons.keys() & self._facts.keys())
+            UnmappedWindow(self._workflow(pk), self.desk.now, of_runs[pk], of_events[pk], reasons[pk], self.desk.now)
+            for pk in self._unspoken(reasons)
         )
+
+    def _unspoken(self, workflow_ids: Iterable[int]) -> list[int]:
+        """The workflows about whose having no process no alert was ever raised."""
+        asked = {pk for pk in workflow_ids if (self.desk.tenant_id, pk) not in _spoken_of}
+        if not asked:
+            return []
+        told = Alert.objects.filter(kind=Kind.UNMAPPED, workflow_id__in=asked).values_list("workflow_id", flat=True)
+        known = {(self.desk.tenant_id, pk) for pk in told if pk is not None}
+        transaction.on_commit(lambda: _spoken_of.update(known))
+        return sorted(pk for pk in asked if (self.desk.tenant_id, pk) not in known)
 
 
 def sla_kind(desk: Desk, process_id: int | None, sla_id: int | None) -> str:

@@ -30,10 +30,9 @@ _MOST_CACHED = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Workflows:
-    """The workflows of one payload, by source, and which of them were unknown until now."""
+    """The workflows of one payload, by source."""
 
     by_key: dict[WorkflowKey, KnownWorkflow]
-    fresh: frozenset[int]
 
     def of(self, identity: Identity) -> KnownWorkflow:
         """Return the row of an identity that the payload named."""
@@ -54,17 +53,14 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
         if held is None or (fact.verdict.matched and not held[1].matched):
             wanted[key] = (fact.identity, fact.verdict)
     found: dict[WorkflowKey, KnownWorkflow] = {}
-    fresh = set()
     for key in sorted(wanted):
         identity, verdict = wanted[key]
         known = _cached.get((desk.tenant_id, *key))
         if known is None or (known.process_id is None and verdict.matched):
-            known, made = _ensure(key, identity, verdict, desk)
-            if made:
-                fresh.add(known.id)
+            known = _ensure(key, identity, verdict, desk)
             _remember((desk.tenant_id, *key), known)
         found[key] = known
-    return Workflows(found, frozenset(fresh))
+    return Workflows(found)
 
 
 def forget(tenant_id: int) -> None:
@@ -73,7 +69,7 @@ def forget(tenant_id: int) -> None:
         _cached.pop(key, None)
 
 
-def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk: Desk) -> tuple[KnownWorkflow, bool]:
+def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk: Desk) -> KnownWorkflow:
     source_system, source_key = key
     row, made = Workflow.objects.get_or_create(
         source_system=source_system,
@@ -88,7 +84,7 @@ def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk:
     if not made and row.process_id is None and verdict.matched:
         Workflow.objects.filter(pk=row.pk, process=None).update(process_id=verdict.process_id)
         row.process_id = verdict.process_id
-    return KnownWorkflow(row.pk, row.name, row.source_system, row.process_id), made
+    return KnownWorkflow(row.pk, row.name, row.source_system, row.process_id)
 
 
 def _remember(key: tuple[int, str, str], known: KnownWorkflow) -> None:

@@ -190,7 +190,12 @@ def _serving(viewer: Viewer, week: Mapping[Service, Figures]) -> dict[int, list[
     newest = WorkflowMinute.objects.filter(workflow_id=OuterRef("pk")).order_by("-minute").values("minute")[:1]
     known = visible_rows(viewer, Workflow) | Workflow.objects.filter(pk__in={workflow_id for workflow_id, _ in week})
     by_id = {workflow.pk: workflow for workflow in known.annotate(last_at=Subquery(newest))}
-    given = {(workflow.pk, workflow.process_id) for workflow in by_id.values() if workflow.process_id}
+    # A workflow that never completed anything is the guess at a trace whose root came later and named another one.
+    given = {
+        (workflow.pk, workflow.process_id)
+        for workflow in by_id.values()
+        if workflow.process_id and (workflow.assigned or workflow.last_at is not None)
+    }
     serving: dict[int, list[Workflow]] = defaultdict(list)
     for workflow_id, process_id in sorted(given | {key for key in week if key[1]}):
         if workflow_id in by_id:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from monitoring.models import Process, Sla, Workflow
+from monitoring.models import Event, Process, Run, Sla, Workflow
 from monitoring.selectors.standing import Figures
 from monitoring.selectors.visibility import tenant_rows
 from monitoring.selectors.week import Service, week_by_service
@@ -54,5 +54,7 @@ def coverage(viewer: Viewer, now: datetime) -> Coverage:
 
 def unowned_workflows(viewer: Viewer, week: Mapping[Service, Figures]) -> QuerySet[Workflow]:
     """Return the automations that serve no process, or did something in the last week that no rule tied to one."""
+    ran = Exists(Run.objects.filter(workflow_id=OuterRef("pk"), process=None))
+    spoke = Exists(Event.objects.filter(workflow_id=OuterRef("pk"), process=None))
     loose = [workflow_id for (workflow_id, process_id), figures in week.items() if not process_id and figures.seen]
-    return tenant_rows(viewer, Workflow).filter(Q(process=None) | Q(pk__in=loose, assigned=False))
+    return tenant_rows(viewer, Workflow).filter(Q(pk__in=loose, assigned=False) | Q(ran | spoke, process=None))

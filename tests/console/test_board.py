@@ -155,7 +155,7 @@ def test_a_supplier_sees_granted_processes_and_nothing_else(owner: Member, suppl
 def test_it_leads_to_the_workflows_that_nobody_owns(owner: Member) -> None:
     with owner.scope():
         rows.make_process()
-        rows.make_workflow()
+        rows.make_run(rows.make_workflow())
     page = signed_in(owner).get(at(owner)).text
     assert "1 workflow serves no process yet" in page
     assert at(owner, "catalogue/#unowned") in page

@@ -6,7 +6,7 @@ import pytest
 
 from monitoring import catalogue, pipeline
 from monitoring.mapping import VerdictCache
-from monitoring.project import workflows
+from monitoring.project import windows, workflows
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +15,4 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_verdicts", VerdictCache())
     monkeypatch.setattr(catalogue, "_cached", {})
     monkeypatch.setattr(workflows, "_cached", {})
+    monkeypatch.setattr(windows, "_spoken_of", set())

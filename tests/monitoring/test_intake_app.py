@@ -154,7 +154,7 @@ def test_it_answers_in_time_whatever_the_database_does(
     monkeypatch.setattr(module, "accept", lambda *_, **__: time.sleep(0.2))
     sender = Sender(part(b"\x0a\x00"), key=key_of(owner))
     began = time.monotonic()
-    monkeypatch.setattr(application._keys, "remembered", lambda key: KeyHolder("tests", owner.tenant.pk, None))
+    monkeypatch.setattr(application._keys, "remembered", lambda _: KeyHolder("tests", owner.tenant.pk, None))
     run(application, sender)
     assert (sender.answer[0], sender.answer[1][b"retry-after"]) == (503, b"1")
     assert time.monotonic() - began < 5

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_django import DjangoDbBlocker
 
 from monitoring.models import Alert, Attempt, BusinessKey, Intake, Run, Workflow, WorkflowMinute
@@ -93,7 +92,7 @@ def test_a_sum_in_a_second_transaction_is_caught(aster: Online) -> None:
     found: list[int] = []
     with aster.rows():
         Workflow.objects.create(source_system="otel", source_key="sum", name="0", first_seen_at=AT)
-    own = make_conninfo(**conninfo_to_dict(aster.console.env["ANDON_APP_DATABASE_URL"]))
+    own = aster.console.env["ANDON_APP_DATABASE_URL"]
     scope = f"SET LOCAL app.tenant_id = '{aster.tenant.pk}'; SET LOCAL app.actor = 'system:tests'"
 
     def add() -> None:

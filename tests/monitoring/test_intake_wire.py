@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -194,19 +194,21 @@ def test_it_answers_405_to_other_methods(aster: Online, method: str) -> None:
 # Compression, chunks and sizes ---------------------------------------------------------------------------------------
 
 
+_PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+    "deflate": zlib.compress,
+    "identity": bytes,
+}
+
+
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
-@pytest.mark.parametrize("packing", ["gzip", "zstd", "deflate", "identity"])
+@pytest.mark.parametrize("packing", _PACKERS)
 def test_it_unpacks_what_was_packed_and_keeps_it_readable(aster: Online, content_type: str, packing: str) -> None:
     request = protobuf()
     trace_id = bytes(spans_in(request)[0].trace_id)
     body = wire(request) if content_type == PROTOBUF else traces(span(trace=int.from_bytes(trace_id, "big")))
-    packed = {
-        "gzip": gzip.compress,
-        "zstd": zstandard.ZstdCompressor().compress,
-        "deflate": zlib.compress,
-        "identity": bytes,
-    }[packing](body)
-    assert aster.post("/v1/traces", packed, content_type, Content_Encoding=packing).status == 200
+    assert aster.post("/v1/traces", _PACKERS[packing](body), content_type, Content_Encoding=packing).status == 200
     with aster.rows():
         kept = Intake.objects.get(pk=Run.objects.get(trace_id=trace_id).intakes[0])
     assert payload_of(kept).body == body

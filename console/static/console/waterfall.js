@@ -1,14 +1,7 @@
-// The chosen span's row stays marked; left and right fold and unfold; on a small screen the panel comes into view.
+// Left and right fold and unfold the branch of the row that has the focus.
 (() => {
   const body = document.querySelector(".wf-body");
   if (!body) return;
-
-  body.addEventListener("click", (event) => {
-    const link = event.target.closest("a[hx-get]");
-    if (!link) return;
-    body.querySelectorAll("[aria-current]").forEach((other) => other.removeAttribute("aria-current"));
-    link.setAttribute("aria-current", "true");
-  });
 
   // A row's branch, if it has one, is the <details> right after it.
   const branchOf = (row) => (row.nextElementSibling?.matches(".wf-branch") ? row.nextElementSibling : null);
@@ -20,11 +13,5 @@
     if (event.key === "ArrowRight") { if (branch) branch.open = true; }
     else if (branch?.open) branch.open = false;
     else row.closest(".wf-branch")?.previousElementSibling.querySelector("a")?.focus();
-  });
-
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target?.id !== "span") return;
-    const panel = document.getElementById("span");
-    if (panel && panel.getBoundingClientRect().top > innerHeight * 0.8) panel.scrollIntoView({ block: "start" });
   });
 })();
