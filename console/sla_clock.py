@@ -8,10 +8,8 @@ from datetime import datetime
 from monitoring.detect.titles import duration
 from monitoring.models import Run, Sla
 from monitoring.models.catalogue import SlaKind
-from monitoring.models.telemetry import RunStatus, SlaState
+from monitoring.models.telemetry import SlaState
 
-#: A run that ended like this did not do its work.
-_UNDONE = (RunStatus.ERROR, RunStatus.DEAD)
 #: From here on a running clock asks to be watched.
 _AT_RISK = 0.75
 
@@ -40,7 +38,7 @@ def sla_clock(run: Run, now: datetime, sla: Sla | None = None) -> SlaClock | Non
     share = used / promised if promised > 0 else float(seen > due)
     late = (seen - due).total_seconds()
     words, state = _stand(late, share, ended=run.root_seen)
-    if state == "ok" and run.status in _UNDONE:
+    if run.sla_state == SlaState.FAILED:
         # It stopped in time; what was promised did not happen.
         words, state = f"failed with {duration(late)} left", "warn"
     return SlaClock(

@@ -53,6 +53,7 @@ SLA: dict[str, Shown] = {
     SlaState.RUNNING: Shown("watch", "Running"),
     SlaState.MET: Shown("ok", "Met"),
     SlaState.BREACHED: Shown("breach", "Breached"),
+    SlaState.FAILED: Shown("warn", "Failed in time"),
 }
 SEVERITY: dict[str, Shown] = {
     Severity.CRITICAL: Shown("breach", "Critical"),

@@ -19,8 +19,8 @@ from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
-from monitoring.project import Projected
 from monitoring.project.windows import sla_kind
+from monitoring.stages import Projected
 from monitoring.timers import Due, timers_clear, timers_set
 from partners.scope import tenant_scope
 

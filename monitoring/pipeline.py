@@ -16,9 +16,10 @@ from monitoring.desk import Desk
 from monitoring.detect.step import detect
 from monitoring.facts import Mapped
 from monitoring.mapping import VerdictCache, map_decoded
-from monitoring.notify.outbox import Notified, notify
+from monitoring.notify.outbox import notify
 from monitoring.project import project
 from monitoring.records import Decoded
+from monitoring.stages import Notified
 
 #: Every step takes what the one before it returns, frozen, and the desk.
 Step: TypeAlias = Callable[[Any, Desk], Any]

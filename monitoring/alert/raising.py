@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -12,10 +12,10 @@ from django.db import connection
 from monitoring.alert.resolving import resolve_settled
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
-from monitoring.detect.step import Detected
 from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
 from monitoring.names import fitted
+from monitoring.stages import AlertChange, Alerted, Detected
 from monitoring.timers import timers_set
 
 #: Kinds that end by themselves once nothing more of it was seen for this long (event time).
@@ -54,28 +54,6 @@ ON CONFLICT (tenant_id, fingerprint) WHERE status <> 'resolved' DO UPDATE SET
         GROUP BY item ORDER BY min(place) LIMIT %(most)s) AS newest)
 RETURNING id, xmax = 0, severity, first_seen_at, last_seen_at
 """
-
-
-@dataclass(frozen=True, slots=True)
-class AlertChange:
-    """An alert that this request raised or added to."""
-
-    id: int
-    kind: str
-    severity: str
-    raised: bool
-    occurred_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Alerted:
-    """What people are to be told."""
-
-    changes: tuple[AlertChange, ...] = ()
-    resolved: tuple[int, ...] = ()
-    runs: int = 0
-    events: int = 0
-    dead_letters: bool = False
 
 
 def alert(detected: Detected, desk: Desk) -> Alerted:

@@ -13,11 +13,12 @@ from monitoring.configuration.faults import ConfigurationError, Fault, nearest
 from monitoring.configuration.sections import SECTIONS
 from monitoring.detect.dead_letter import DeadLetterThresholds
 from monitoring.detect.retry_storm import RetryStormThresholds
-from monitoring.detect.sla import SlaRuleError, SlaThresholds, check
+from monitoring.detect.sla import SlaThresholds
 from monitoring.detect.thresholds import Thresholds, described
 from monitoring.detect.unmapped import UnmappedThresholds
 from monitoring.findings import Kind
 from monitoring.models.catalogue import SlaKind
+from monitoring.promise import SlaRuleError, check
 from monitoring.rules import SlaRule
 from monitoring.services.channels import check_target
 

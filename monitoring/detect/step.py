@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monitoring.desk import Desk
 from monitoring.detect.registry import examine
 from monitoring.findings import DeadLetterWindow, Finding
-from monitoring.project import Projected
-
-
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """What is wrong, and which rows belong to which finding's alert."""
-
-    findings: tuple[Finding, ...] = ()
-    #: Dead letters by the fingerprint of the alert they belong to.
-    members: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    settled: frozenset[str] = frozenset()
-    runs: int = 0
-    events: int = 0
+from monitoring.stages import Detected, Projected
 
 
 def detect(projected: Projected, desk: Desk) -> Detected:

@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
                 ('stated_due_at', models.DateTimeField(null=True)),
                 ('sla_id', models.BigIntegerField(null=True)),
                 ('sla_due_at', models.DateTimeField(null=True)),
-                ('sla_state', models.CharField(choices=[('none', 'No SLA'), ('running', 'Running'), ('met', 'Met'), ('breached', 'Breached')], default='none', max_length=10)),
+                ('sla_state', models.CharField(choices=[('none', 'No SLA'), ('running', 'Running'), ('met', 'Met'), ('breached', 'Breached'), ('failed', 'Failed')], default='none', max_length=10)),
                 ('services', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), default=list, size=None)),
                 ('intakes', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('process', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='monitoring.process')),

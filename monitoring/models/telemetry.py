@@ -26,6 +26,8 @@ class SlaState(models.TextChoices):
     RUNNING = "running", "Running"
     MET = "met", "Met"
     BREACHED = "breached", "Breached"
+    #: It ended in time without doing what was promised; attainment counts it as not kept.
+    FAILED = "failed", "Failed"
 
 
 class Run(TenantModel):

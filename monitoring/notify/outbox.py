@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from monitoring.alert.raising import AlertChange, Alerted
 from monitoring.desk import Desk
 from monitoring.findings import Severity
 from monitoring.live import announce
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
+from monitoring.stages import Alerted, Notified
 from monitoring.timers import timers_set
 
 _LOUDEST_FIRST = [severity.value for severity in Severity]
@@ -29,14 +29,6 @@ class Verdict:
 
     state: NotificationState
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Notified:
-    """The end of the main line: what was written to the outbox."""
-
-    intended: tuple[int, ...] = ()
-    changes: tuple[AlertChange, ...] = ()
 
 
 def notify(alerted: Alerted, desk: Desk) -> Notified:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from monitoring.desk import Desk
 from monitoring.facts import Mapped
-from monitoring.findings import AttemptWindow, DeadLetterWindow, SlaWindow, UnmappedWindow
 from monitoring.project.attempts import placed_attempts, write_attempts
 from monitoring.project.dead_letters import settle_dead_letters, still_dead, write_dead_letters
 from monitoring.project.events import write_events
@@ -17,24 +14,7 @@ from monitoring.project.runs import write_runs
 from monitoring.project.timers import set_run_timers
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
-
-
-@dataclass(frozen=True, slots=True)
-class Projected:
-    """What the rows say now, cut into the windows that detectors look at."""
-
-    dead_letters: tuple[DeadLetterWindow, ...] = ()
-    attempts: tuple[AttemptWindow, ...] = ()
-    promises: tuple[SlaWindow, ...] = ()
-    unmapped: tuple[UnmappedWindow, ...] = ()
-    #: Fingerprints of alerts some of whose dead letters were settled.
-    settled: frozenset[str] = frozenset()
-    runs: int = 0
-    events: int = 0
-
-    @property
-    def windows(self) -> tuple[DeadLetterWindow | AttemptWindow | SlaWindow | UnmappedWindow, ...]:
-        return (*self.dead_letters, *self.attempts, *self.promises, *self.unmapped)
+from monitoring.stages import Projected
 
 
 def project(mapped: Mapped, desk: Desk) -> Projected:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from monitoring.detect.sla import due_at
 from monitoring.project.runs_merged import RunRow
+from monitoring.promise import due_at
 from monitoring.rules import SlaRule
 
 
@@ -24,4 +24,6 @@ def _state(row: RunRow, due: datetime) -> str:
     # A running run is breached by the clock, not here: its due time is in the timers' index.
     if not row.root_seen:
         return "breached" if row.sla_state == "breached" else "running"
-    return "met" if row.ended_at - timedelta(milliseconds=1) <= due else "breached"
+    if row.ended_at - timedelta(milliseconds=1) > due:
+        return "breached"
+    return "failed" if row.status in ("error", "dead") else "met"

@@ -95,7 +95,7 @@ def _count_run(figures: Figures, row: RunRow, sign: int) -> None:
     counts["runs"] += sign
     counts["failed"] += sign * (row.status in ("error", "dead"))
     counts["sla_met"] += sign * (row.sla_state == "met")
-    counts["sla_breached"] += sign * (row.sla_state == "breached")
+    counts["sla_breached"] += sign * (row.sla_state in ("breached", "failed"))
     counts["duration_ms"] += sign * int((row.ended_at - row.started_at).total_seconds() * 1000)
     if not row.attempts:
         # A source that says nothing of attempts has tried once.

@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils.text import slugify
 
-from monitoring.detect.sla import SlaRuleError, check
 from monitoring.findings import Kind
 from monitoring.live import announce
 from monitoring.models import Alert, Attempt, DeadLetter, Event, Process, Run, Sla, Workflow
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.rollups import COUNTERS
+from monitoring.promise import SlaRuleError, check
 from monitoring.rules import SlaRule
 from monitoring.selectors.visibility import visible_processes, visible_rows
 from monitoring.services.alerts import resolve_by

@@ -80,7 +80,7 @@ def test_an_alert_says_what_so_what_and_what_now(owner: Member) -> None:
         process = make_process(name="Order release", owner=owner.user)
         sla = make_sla(process, name="Released in time", target_s=120)
         workflow = make_workflow(process, name="ERP bridge")
-        run = make_run(workflow, "order:4711", status="dead", sla_id=sla.pk, sla_state="met", sla_due_at=MORNING)
+        run = make_run(workflow, "order:4711", status="dead", sla_id=sla.pk, sla_state="failed", sla_due_at=MORNING)
         letter = make_dead_letter(workflow, run=run, span_id=b"\x07" * 8, keys=[{"type": "order", "value": "4711"}])
         alert = make_alert(
             workflow,

@@ -74,7 +74,7 @@ def test_a_run_says_in_a_sentence_what_became_of_it(owner: Member) -> None:
 def test_a_run_that_gave_up_in_time_kept_no_promise(owner: Member) -> None:
     with owner.scope():
         run = make_run(
-            make_workflow(name="Bridge"), status="dead", dead_letters=1, sla_state="met",
+            make_workflow(name="Bridge"), status="dead", dead_letters=1, sla_state="failed",
             started_at=MORNING, sla_due_at=MORNING + timedelta(seconds=63),
         )  # fmt: skip
     page = main_of(visit(owner, f"runs/{run.pk}/"))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.detect.sla import SlaBreach, SlaRuleError, at_risk, check, due_at, stand
+from monitoring.detect.sla import SlaBreach, at_risk, stand
 from monitoring.findings import SlaWindow
+from monitoring.promise import SlaRuleError, check, due_at
 from monitoring.rules import SlaRule
 from tests.monitoring.samples import NOW, ORDER_RELEASE, PROCESS, key
 

@@ -1,0 +1,68 @@
+"""What the writing steps of the main line hand on to each other. Frozen, and free of Django."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitoring.findings import AttemptWindow, DeadLetterWindow, Finding, SlaWindow, UnmappedWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """What the rows say now, cut into the windows that detectors look at."""
+
+    dead_letters: tuple[DeadLetterWindow, ...] = ()
+    attempts: tuple[AttemptWindow, ...] = ()
+    promises: tuple[SlaWindow, ...] = ()
+    unmapped: tuple[UnmappedWindow, ...] = ()
+    #: Fingerprints of alerts some of whose dead letters were settled.
+    settled: frozenset[str] = frozenset()
+    runs: int = 0
+    events: int = 0
+
+    @property
+    def windows(self) -> tuple[DeadLetterWindow | AttemptWindow | SlaWindow | UnmappedWindow, ...]:
+        return (*self.dead_letters, *self.attempts, *self.promises, *self.unmapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What is wrong, and which rows belong to which finding's alert."""
+
+    findings: tuple[Finding, ...] = ()
+    #: Dead letters by the fingerprint of the alert they belong to.
+    members: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    settled: frozenset[str] = frozenset()
+    runs: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """An alert that this request raised or added to."""
+
+    id: int
+    kind: str
+    severity: str
+    raised: bool
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alerted:
+    """What people are to be told."""
+
+    changes: tuple[AlertChange, ...] = ()
+    resolved: tuple[int, ...] = ()
+    runs: int = 0
+    events: int = 0
+    dead_letters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The end of the main line: what was written to the outbox."""
+
+    intended: tuple[int, ...] = ()
+    changes: tuple[AlertChange, ...] = ()
