@@ -16,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from monitoring.models import Alert, DeadLetter, Intake, Notification, Run, Sla
 from tests.live import LiveConsole
+from tests.monitoring.line import span, traces
 from tests.online import Online
 from tests.rows import make_channel, make_process, make_rule, make_sla
 
@@ -39,13 +40,13 @@ def consume(online: Online) -> None:
         "messaging.message.id": "m-4711",
         "order.id": "4711",
     }
-    with tracer.start_as_current_span("orders process", kind=SpanKind.CONSUMER, attributes=message) as span:
+    with tracer.start_as_current_span("orders process", kind=SpanKind.CONSUMER, attributes=message) as consumed:
         try:
             raise TimeoutError("MES did not answer within 30 s")
         except TimeoutError as fault:
-            span.record_exception(fault)
-            span.add_event("message.dead_lettered", {"messaging.destination.name": "orders.dlq"})
-            span.set_status(Status(StatusCode.ERROR))
+            consumed.record_exception(fault)
+            consumed.add_event("message.dead_lettered", {"messaging.destination.name": "orders.dlq"})
+            consumed.set_status(Status(StatusCode.ERROR))
     provider.shutdown()
 
 
@@ -62,8 +63,9 @@ def test_a_message_that_dies_in_a_consumer_reaches_the_owner_of_its_process(
     page = http.client.HTTPConnection("127.0.0.1", live_console.port, timeout=20)
     page.request("GET", f"/live/?tenant={aster.tenant.slug}", headers={"Cookie": aster.session(owner)})
     stream = page.getresponse().fp
+    assert aster.post("/v1/traces", traces(span(), service="order-release")).status == 200
     while stream.readline() != b"event: runs\n":
-        pass  # The first news is of everything: from here on the stream listens.
+        pass  # From here on the stream is known to listen.
 
     consume(aster)
     exported = time.monotonic()
@@ -75,17 +77,17 @@ def test_a_message_that_dies_in_a_consumer_reaches_the_owner_of_its_process(
     assert heard_after < 1
     with aster.rows():
         alert = Alert.objects.select_related("process__owner").get(kind="dead_letter")
-        assert alert.title == "Order release ERP → MES: 1 order stuck in dead-letter queue orders.dlq"
+        assert alert.title == "Order release ERP → MES: 1 order given up in orders"
         assert (alert.status, alert.severity, alert.process) == ("firing", "critical", process)
         assert alert.process is not None
         assert alert.process.owner == owner
         assert Sla.objects.get(pk=alert.sla_id).name == "released in 5 min"
         assert alert.keys == [{"type": "order", "value": "4711"}]
-        dead, run = DeadLetter.objects.get(), Run.objects.get()
+        dead, run = DeadLetter.objects.get(), Run.objects.get(dead_letters=1)
         assert (dead.unit_id, dead.error_class, dead.destination, dead.state) == (
             "m-4711",
             "TimeoutError",
-            "orders.dlq",
+            "orders",
             "open",
         )
         assert (dead.run_id, run.status, run.process) == (run.pk, "dead", process)
