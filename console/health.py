@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -47,25 +48,27 @@ async def readyz(request: HttpRequest) -> HttpResponse:
 
 def queue_age_s() -> float:
     """Return for how long the oldest due timer has been waiting, 0 when none is."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT min(due_at) FROM monitoring_timer WHERE due_at <= now()")
-            oldest = cursor.fetchone()[0]
-    finally:
-        connection.close()
+    oldest = _asked("SELECT min(due_at) FROM monitoring_timer WHERE due_at <= now()")
     return 0.0 if oldest is None else max(0.0, (timezone.now() - oldest).total_seconds())
 
 
 def _database() -> Part:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_is_in_recovery()")
-            replica = cursor.fetchone()[0]
+        read_only = _asked("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'")
     except DatabaseError as error:
         return Part("database", ok=False, detail=f"unreachable: {error.__class__.__name__}")
+    return Part("database", ok=not read_only, detail="read-only" if read_only else "ok")
+
+
+def _asked(question: str) -> Any:
+    """The one value of the answer. What this thread kept of an earlier connection is not trusted, and nothing kept."""
+    connection.close()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchone()[0]
     finally:
         connection.close()
-    return Part("database", ok=not replica, detail="read-only" if replica else "ok")
 
 
 def _broker() -> Part:

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from console import children, processes, readiness
 from console.embedded.home import PROJECT, prepare
 from console.embedded.valkey import Valkey
+from console.runtime import children, processes, readiness
 from tests import servers
 
 _READY_LIMIT_S = 60.0

@@ -93,3 +93,16 @@ def test_a_message_that_dies_in_a_consumer_reaches_the_owner_of_its_process(
         assert (dead.run_id, run.status, run.process) == (run.pk, "dead", process)
         assert Intake.objects.get(pk=run.intakes[0]).compression == "gzip"
         assert list(Notification.objects.values_list("event", flat=True)) == ["raised"]
+
+    # Its notification waits in the broker until there is a worker; this console has no mail server, and says so.
+    live_console.worker()
+    while (sent := told(aster)).state == "intended":
+        assert time.monotonic() - exported < 60
+        time.sleep(0.2)
+    assert (sent.state, sent.tries, sent.reason[:23]) == ("suppressed", 1, "No mail server is set: ")
+
+
+def told(online: Online) -> Notification:
+    with online.rows():
+        found: Notification = Notification.objects.get()
+    return found

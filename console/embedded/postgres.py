@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from console import processes
 from console.embedded.account import Account, account_for, capability_for
 from console.embedded.home import StartError, folder, prepare, require_room, secrets, sockets
+from console.runtime import processes
 
 PORT = "5432"
 ADMIN = "postgres"

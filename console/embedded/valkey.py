@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from console import processes
 from console.embedded.account import account_for, capability_for
 from console.embedded.home import StartError, folder, prepare, secrets, sockets
+from console.runtime import processes
 
 _START_LIMIT_S = 30.0
 

@@ -14,14 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from console import asked
 from console.access import tenant_page
-from console.alert_filter import TABS, AlertFilter, alerts_asked, choices, tab_counts
-from console.alert_steps import figure_rows, step_of
-from console.alert_story import story_of
-from console.evidence import exhibits, proofs_of, runs_in
+from console.alerts.evidence import exhibits, proofs_of, runs_in
+from console.alerts.filter import TABS, AlertFilter, alerts_asked, choices, tab_counts
+from console.alerts.similar import similar_past
+from console.alerts.steps import figure_rows, step_of
+from console.alerts.story import story_of
 from console.exports import MAX_ROWS, csv_answer
 from console.members import members
 from console.paging import numbered_page
-from console.similar import similar_past
 from console.sla_clock import SlaClock, promise, sla_clock
 from monitoring.models import Alert, Sla
 from monitoring.selectors.alerts import alert_get, visible_alerts

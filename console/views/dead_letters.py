@@ -20,7 +20,7 @@ from console.dead_letter_groups import TABS, Cause, LetterFilter, groups_asked, 
 from console.exports import MAX_ROWS, csv_answer
 from console.members import names_of
 from console.paging import Page, newest_page
-from console.run_parts import attempt_lines
+from console.runs.parts import attempt_lines
 from monitoring.models import Alert, Attempt, DeadLetter
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.telemetry import DeadLetterState

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 from console import asked
 from console.access import tenant_page
 from console.paging import newest_page
-from console.run_filter import RunFilter, choices, runs_asked
-from console.run_parts import (
+from console.runs.filter import RunFilter, choices, runs_asked
+from console.runs.parts import (
     MOST,
     attempt_lines,
     attempts_of,
@@ -24,10 +24,10 @@ from console.run_parts import (
     marks_of,
     payload_lines,
 )
-from console.run_words import run_duration, run_sentence, run_subject
+from console.runs.span_panel import span_panel
+from console.runs.waterfall import Waterfall, lay_out
+from console.runs.words import run_duration, run_sentence, run_subject
 from console.sla_clock import SlaClock, sla_clock
-from console.span_panel import span_panel
-from console.waterfall import Waterfall, lay_out
 from monitoring.models import Alert, Attempt, Run, Sla
 from monitoring.models.alerts import AlertStatus
 from monitoring.records import Encoding

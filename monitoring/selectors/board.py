@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Now, TruncHour
 
-from monitoring.models import Alert, Process, Run, Sla, Timer, Workflow, WorkflowMinute
+from monitoring.models import Alert, DeadLetter, Process, Run, Sla, Timer, Workflow, WorkflowMinute
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.catalogue import Criticality
 from monitoring.models.delivery import TimerKind
-from monitoring.models.telemetry import SlaState
+from monitoring.models.telemetry import DeadLetterState, SlaState
 from monitoring.selectors.coverage import Coverage, coverage
 from monitoring.selectors.standing import (
     STATES,
@@ -230,14 +230,23 @@ def _marks(viewer: Viewer) -> dict[tuple[str, int], tuple[AlertMark, ...]]:
     """Return open alerts by ("process" or "workflow", id) and kind. What belongs to no process stands under 0."""
     found: dict[tuple[str, int], dict[str, list[tuple[int, str, str, int]]]] = defaultdict(lambda: defaultdict(list))
     alerts = visible_rows(viewer, Alert).exclude(status=AlertStatus.RESOLVED)
-    columns = alerts.values_list("pk", "kind", "severity", "status", "count", "process_id", "workflow_id")
-    for pk, kind, severity, status, count, process_id, workflow_id in columns:
+    stuck = _stuck(viewer)
+    names = ("pk", "kind", "severity", "status", "count", "process_id", "workflow_id", "fingerprint")
+    for pk, kind, severity, status, counted, process_id, workflow_id, fingerprint in alerts.values_list(*names):
+        # An alert counts every dead letter it ever had; the board counts those that are stuck now.
+        count = stuck.get(fingerprint, counted)
         for place in (("process", process_id or 0), ("workflow", workflow_id or 0)):
             found[place][kind].append((pk, severity, status, count))
     return {
         place: tuple(sorted((_mark(*item) for item in kinds.items()), key=lambda mark: STATES.index(mark.state)))
         for place, kinds in found.items()
     }
+
+
+def _stuck(viewer: Viewer) -> dict[str, int]:
+    """Count the dead letters that are open, by the fingerprint of their alert."""
+    found = visible_rows(viewer, DeadLetter).filter(state=DeadLetterState.OPEN).exclude(fingerprint="")
+    return dict(found.order_by().values_list("fingerprint").annotate(Count("pk")))
 
 
 def _mark(kind: str, alerts: Sequence[tuple[int, str, str, int]]) -> AlertMark:

@@ -18,15 +18,16 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_django import DjangoDbBlocker
 
-from console import children, health, metrics
+from console import health, metrics
 from console.celery import app as celery
 from console.embedded.home import PROJECT
+from console.runtime import children
 from monitoring.models.delivery import TimerKind
 from monitoring.timers import timers_set
 from tests.cast import Member
 from tests.live import LiveConsole, free_port
 from tests.online import Online
-from tests.troubles import administrator
+from tests.troubles import administrator, read_only
 
 _REQUEST = RequestFactory().get("/")
 
@@ -80,6 +81,15 @@ def test_it_is_measured_even_without_its_database(db: None, away: None) -> None:
     answer = asked(metrics.metrics)
     assert answer.status_code == 200
     assert "andon_queue_age_seconds nan" in answer.content.decode()
+
+
+def test_it_is_not_ready_where_nothing_can_be_written(
+    live_console: LiveConsole, django_db_blocker: DjangoDbBlocker
+) -> None:
+    aster = Online(live_console, django_db_blocker, "Aster Foods")
+    with read_only(live_console):
+        answer = aster.ask("GET", "/readyz")
+    assert (answer.status, json.loads(answer.body)["database"]) == (503, "read-only")
 
 
 def test_it_counts_what_it_answered_and_names_no_tenant(

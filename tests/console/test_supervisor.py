@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from console import processes
-from console.children import Child
 from console.embedded.home import StartError, prepare
-from console.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
+from console.runtime import processes
+from console.runtime.children import Child
+from console.runtime.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_number_that_is_no_port_is_refused() -> None:
 
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = (
-        "import os, time; from pathlib import Path; from console import processes; import sys;"
+        "import os, time; from pathlib import Path; from console.runtime import processes; import sys;"
         "sleep = [sys.executable, '-c', 'import time; time.sleep(60)'];"
         f"child = processes.start(sleep, log=Path({str(tmp_path / 'log')!r}), cwd=Path.cwd(), env=os.environ);"
         f"Path({str(tmp_path / 'pids')!r}).write_text(f'{{child.pid}} '); time.sleep(60)"

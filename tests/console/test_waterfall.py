@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.critical_path import critical_path
-from console.span_tree import BACKWARDS, LOOP, NO_END, NO_START, ORPHAN, plant
-from console.waterfall import NEST, Mark, lay_out, span_duration
+from console.runs.critical_path import critical_path
+from console.runs.span_tree import BACKWARDS, LOOP, NO_END, NO_START, ORPHAN, plant
+from console.runs.waterfall import NEST, Mark, lay_out, span_duration
 from monitoring.records import SpanKind, SpanRecord, StatusCode
 
 MS = 1_000_000

@@ -11,8 +11,10 @@ import pytest
 from django.core import mail
 from django.db import connections
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 from pytest_django import Settings
 
+from monitoring import tasks
 from monitoring.models import Alert, Channel, Notification, Timer
 from monitoring.models.delivery import NotificationState
 from monitoring.notify import delivery
@@ -186,6 +188,19 @@ def test_it_sends_once_more_with_the_same_id_when_a_worker_died_between_sending_
     assert deliver(owner.tenant.pk, waiting.pk, at + timedelta(seconds=59)) is None
     assert deliver(owner.tenant.pk, waiting.pk, at + timedelta(seconds=61)) == "delivered"
     assert [post.headers["webhook-id"] for post in receiver.posts] == [waiting.message_id] * 2
+
+
+def test_nothing_is_lost_when_the_broker_is_gone(
+    owner: Member, waiting: Notification, receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokerError("connection refused")
+
+    monkeypatch.setattr(tasks.notification_deliver, "delay", gone)
+    tasks.send_soon(owner.tenant.pk, (waiting.pk,))
+    assert only(owner).state == "intended"
+    timers_sweep()
+    assert only(owner).state == "delivered"
 
 
 def test_it_is_sent_no_second_time(owner: Member, waiting: Notification, receiver: WebReceiver) -> None:

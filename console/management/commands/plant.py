@@ -15,7 +15,7 @@ from console.plant.keys import read_keys
 from console.plant.plants import PLANTS
 from console.plant.running import Running
 from console.plant.sender import Sender
-from console.supervisor import Stopped, stopped_by_signals
+from console.runtime.supervisor import Stopped, stopped_by_signals
 
 SEED = 4711
 

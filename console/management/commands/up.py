@@ -17,12 +17,13 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from console import children, databases, roles, static_files
+from console import databases, roles
 from console.embedded.home import StartError, held, home, prepare, require_room, secrets
 from console.embedded.postgres import Postgres
 from console.embedded.valkey import Valkey
-from console.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
-from console.welcome import sign_ins, welcome
+from console.runtime import children, static_files
+from console.runtime.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
+from console.runtime.welcome import sign_ins, welcome
 
 #: With less than this on the disk the database would stop within minutes.
 _ROOM = 50_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from console.runs.waterfall import span_duration
 from console.sla_clock import SlaClock
-from console.waterfall import span_duration
 from monitoring.models import Attempt, Run
 from monitoring.models.telemetry import RunStatus
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Length
 
-from console.attempt_words import confidence_words, phase_shown
-from console.attributes import AttributeRow, attribute_row, attribute_rows
-from console.waterfall import Mark, span_duration
+from console.runs.attempts import confidence_words, phase_shown
+from console.runs.attributes import AttributeRow, attribute_row, attribute_rows
+from console.runs.waterfall import Mark, span_duration
 from console.words import Shown
 from monitoring.facts import Rank
 from monitoring.models import Attempt, Intake, MappingRule, Run

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from console.critical_path import Interval, critical_path
-from console.span_tree import Flaw, SpanTree, plant
+from console.runs.critical_path import Interval, critical_path
+from console.runs.span_tree import Flaw, SpanTree, plant
 from monitoring.records import SpanRecord, StatusCode
 
 #: Rows one page draws; more are counted, not drawn.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from console.span_tree import SpanTree
+from console.runs.span_tree import SpanTree
 
 #: From and to, in nanoseconds.
 Interval: TypeAlias = tuple[int, int]

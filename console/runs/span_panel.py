@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from console.attributes import AttributeRow, attribute_rows
-from console.waterfall import Bar, Waterfall, span_duration
+from console.runs.attributes import AttributeRow, attribute_rows
+from console.runs.waterfall import Bar, Waterfall, span_duration
 from monitoring.records import SpanEvent, SpanLink, SpanRecord
 from monitoring.selectors.runs import visible_runs
 from partners.roles import Right

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from console.alerts.evidence import Proof
 from console.asked import exact
-from console.evidence import Proof
 from monitoring.models import Alert
 from partners.viewer import Viewer
 

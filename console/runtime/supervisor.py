@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from console import processes, readiness
-from console.children import GRACE_S, Child
 from console.embedded.home import PROJECT, StartError
+from console.runtime import processes, readiness
+from console.runtime.children import GRACE_S, Child
 
 _WATCH_EVERY_S = 0.2
 #: Logs are looked at once a minute.

@@ -1,0 +1,1 @@
+"""What the alert pages say: filters, story, evidence, next steps."""
