@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.core.asgi import get_asgi_application
+from django.db import DatabaseError
 
 _django = get_asgi_application()
 
@@ -45,7 +46,11 @@ async def _lifespan(
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
     await receive()
-    faults = await asyncio.to_thread(fence_faults)
+    try:
+        faults = await asyncio.to_thread(fence_faults)
+    except DatabaseError as error:
+        # Whether the fence holds can't be told: then nothing is served.
+        faults = [f"the database can't be asked whether the fence between tenants holds: {error}"]
     if faults:
         await send({"type": "lifespan.startup.failed", "message": f"Andon does not start: {'; '.join(faults)}."})
         return

@@ -66,7 +66,7 @@ def _django(parameters: Parameters, *, pool: int) -> dict[str, Any]:
     rest = {name: value for name, value in parameters.items() if name not in _DJANGO_NAMES}
     options: dict[str, Any] = {"connect_timeout": 5, "application_name": _application(), **rest}
     if pool:
-        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10, "max_idle": 300}
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "max_idle": 300}
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{django: parameters.get(libpq, "") for libpq, django in _DJANGO_NAMES.items()},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 
@@ -23,6 +24,8 @@ from partners.viewer import tenants_of
 _log = logging.getLogger(__name__)
 #: A comment line this often keeps proxies from closing a quiet stream.
 _HEARTBEAT_S = 15.0
+#: A page is at most this old when its stream opens.
+_RENDERED_S = 5.0
 #: Topics are gathered this long, so that a page reloads its rows a few times a second at most.
 _GATHER_S = 0.2
 
@@ -35,9 +38,10 @@ class Stream:
         self.woken = asyncio.Event()
 
     def tell(self, topics: list[str]) -> None:
-        """Add topics and wake the stream."""
+        """Add topics and wake the stream; no topics, no waking."""
         self.topics.update(topics)
-        self.woken.set()
+        if topics:
+            self.woken.set()
 
     async def next_topics(self) -> list[str]:
         """Return the topics since the last call; empty after a quiet heartbeat."""
@@ -54,12 +58,16 @@ class Hub:
 
     def __init__(self) -> None:
         self._streams: dict[int, set[Stream]] = defaultdict(set)
+        self._announced: dict[int, dict[str, float]] = defaultdict(dict)
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def subscribed(self, tenant_id: int) -> Iterator[Stream]:
         """Give a stream that hears of one tenant."""
         stream = Stream()
+        # What was announced between a page's rendering and its stream's opening would be missed otherwise.
+        since = time.monotonic() - _RENDERED_S
+        stream.tell([topic for topic, at in self._announced[tenant_id].items() if at > since])
         self._streams[tenant_id].add(stream)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen())
@@ -87,6 +95,7 @@ class Hub:
                     self._tell_all()
                     async for notice in connection.notifies():
                         said = orjson.loads(notice.payload)
+                        self._announced[said["tenant"]] |= dict.fromkeys(said["topics"], time.monotonic())
                         for stream in tuple(self._streams.get(said["tenant"], ())):
                             stream.tell(said["topics"])
             except psycopg.Error as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.embedded.home import PROJECT
@@ -15,21 +15,26 @@ GRACE_S = 3
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process to start: its name, which is also its log's, and its command line."""
+    """A process to start: its name, which is also its log's, its command line, and how long it may take to stop.
+
+    What `patience_s` cuts short is taken up again: tasks are acknowledged late, and the plant knows where it was.
+    """
 
     name: str
     argv: tuple[str, ...]
+    patience_s: float = 0.8
 
 
 def web(port: int, *, workers: int = 2) -> Child:
     """The pages, the API and intake."""
-    return _python(
+    child = _python(
         "web",
         *("-m", "uvicorn", "console.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--ws", "none"),
         *("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-worker-healthcheck", "30"),
-        *("--no-access-log", "--no-server-header", "--log-level", "warning"),
+        *("--no-access-log", "--no-server-header", "--log-level", "warning", "--lifespan", "on"),
     )
+    return replace(child, patience_s=GRACE_S + 2)
 
 
 def worker() -> Child:

@@ -64,6 +64,12 @@ def ask(process: Process, polite: signal.Signals = signal.SIGTERM) -> None:
         process.send_signal(polite)
 
 
+def ask_all(process: Process) -> None:
+    """Asks the process and its own children at once: a web server's parent looks up only twice a second."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+
+
 def finish(process: Process, *, deadline: float) -> int:
     """Waits until `deadline` (monotonic clock), then kills what is left of the process group. Returns the exit code."""
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -99,13 +105,21 @@ def last_lines(log: Path, count: int = 6) -> list[str]:
 
 
 def _wait_for_group(group: int) -> None:
-    """Until the kernel has taken the killed group down; gives up where nobody reaps its orphans.
-
-    Raises ProcessLookupError when the group is gone.
-    """
+    """Until the kernel has taken the killed group down. Orphans that nobody reaps are dead all the same."""
     for _ in range(100):
-        os.killpg(group, 0)
+        if not _group_lives(group):
+            return
         time.sleep(0.01)
+
+
+def _group_lives(group: int) -> bool:
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The program's name stands in brackets and may hold anything; state, parent and group follow it.
+            state, _, found = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+            if int(found) == group and state not in "ZX":
+                return True
+    return False
 
 
 def _standing_in(folder: Path, pid_file: Path) -> int | None:

@@ -48,6 +48,7 @@ class _Running:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    patience_s: float = 0.0
 
 
 class Supervisor:
@@ -69,7 +70,7 @@ class Supervisor:
         """Starts a child with its output in logs/<name>.log."""
         log = self._logs / f"{child.name}.log"
         process = processes.start(child.argv, log=log, cwd=PROJECT, env=self._environment)
-        self._children.append(_Running(child.name, process, log))
+        self._children.append(_Running(child.name, process, log, child.patience_s))
 
     def wait_until_ready(self, port: int) -> None:
         """Returns when the console answers /readyz with 200; raises StartError when a process dies or time is up."""
@@ -110,11 +111,11 @@ class Supervisor:
         """Stops the children together, then the servers. Signals that arrive meanwhile change nothing."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        asked = time.monotonic()
         for running in self._children:
-            processes.ask(running.process)
-        deadline = time.monotonic() + self._grace_s
-        for running in self._children:
-            processes.finish(running.process, deadline=deadline)
+            processes.ask_all(running.process)
+        for running in sorted(self._children, key=lambda child: child.patience_s):
+            processes.finish(running.process, deadline=asked + min(running.patience_s, self._grace_s))
         for _, stop in reversed(self._servers):
             stop()
         self._children.clear()

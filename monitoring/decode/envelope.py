@@ -44,6 +44,8 @@ def _submessages(body: bytes, pos: int, end: int) -> dict[int, list[tuple[int, i
     while pos < end:
         tag, pos = _varint(body, pos, end)
         wire = tag & 7
+        if tag < 8:
+            raise MalformedPayload(f"The protobuf body has a field without a number at byte {pos}; send OTLP 1.x.")
         if wire == 2:
             size, pos = _varint(body, pos, end)
             if tag in (_FIRST, _SECOND):

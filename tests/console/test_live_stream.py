@@ -52,7 +52,7 @@ class Page:
 
     def until(self, topic: str) -> None:
         """Read on until this topic is named."""
-        seen = []
+        seen: list[str] = []
         while (seen := [*seen, self.next()])[-1] != topic:
             assert seen.count("pulse") < 2, f"heard only {seen}"
 

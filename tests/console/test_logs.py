@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -27,12 +28,14 @@ def test_it_says_when_where_how_bad_and_what() -> None:
 
 
 def test_it_carries_the_request_and_the_tenant() -> None:
-    assert "request_id" not in said("nobody asked")
-    ids, tenants = request_id.set("r-1"), tenant_of_request.set(7)
-    found = said("asked")
-    request_id.reset(ids)
-    tenant_of_request.reset(tenants)
+    def asked() -> Any:
+        request_id.set("r-1")
+        tenant_of_request.set(7)
+        return said("asked")
+
+    found = Context().run(asked)
     assert (found["request_id"], found["tenant"]) == ("r-1", 7)
+    assert "request_id" not in Context().run(said, "nobody asked")
 
 
 @pytest.mark.parametrize(

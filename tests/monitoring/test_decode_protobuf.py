@@ -361,3 +361,8 @@ def test_it_survives_a_length_that_lies_inside_a_span() -> None:
     lying = good + b"\x4a" + varint(2**31)
     decoded = from_protobuf(in_scope(length_delimited(2, lying) + length_delimited(2, good)))
     assert (len(decoded.spans), [rejection.index for rejection in decoded.rejections]) == (1, [0])
+
+
+def test_a_field_without_a_number_is_no_protobuf() -> None:
+    with pytest.raises(MalformedPayload, match="without a number"):
+        decode(payload(b"\x00\x00"))

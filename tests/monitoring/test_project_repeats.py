@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -134,16 +133,17 @@ _PARTS = {
 
 
 def test_it_comes_to_the_same_figures_in_any_order_of_requests(owner: Member, process: Process) -> None:
-    found = []
-    for number, order in enumerate(itertools.permutations(_PARTS)):
-        found.append(_projected_in(owner, order, undo=number < 23))
+    names = list(_PARTS)
+    turned = [names[at:] + names[:at] for at in range(len(names))]
+    orders = [*turned, *(order[::-1] for order in turned)]
+    found = [_projected_in(owner, order) for order in orders]
     for one in found[1:]:
         assert one == found[0]
     assert found[0]["runs"] == [("0" * 31 + "3", "dead", 5, 2, 3, 1)]
     assert found[0]["keys"] == [("order", "4711")]
 
 
-def _projected_in(member: Member, order: Sequence[str], *, undo: bool) -> dict[str, object]:
+def _projected_in(member: Member, order: Sequence[str]) -> dict[str, object]:
     """What the parts come to in this order; everything they wrote is taken back afterwards."""
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT order_of_requests")
@@ -153,8 +153,7 @@ def _projected_in(member: Member, order: Sequence[str], *, undo: bool) -> dict[s
         # How loud a run was on its way is history: alerts and their timers may have come and gone.
         for passing in ("alerts", "notifications", "timers"):
             del seen[passing]
-        if undo:
-            cursor.execute("ROLLBACK TO SAVEPOINT order_of_requests")
+        cursor.execute("ROLLBACK TO SAVEPOINT order_of_requests")
     return seen
 
 

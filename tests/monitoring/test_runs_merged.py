@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import reduce
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -73,6 +73,7 @@ def settled(parts: list[RunRow], merge: _Merge) -> RunRow:
     return replace(row, intakes=tuple(sorted(row.intakes)))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.lists(rows(), min_size=2, max_size=5))
 def test_it_comes_to_the_same_row_in_any_order(data: st.DataObject, parts: list[RunRow]) -> None:
     other = data.draw(st.permutations(parts))
