@@ -11,6 +11,7 @@ from monitoring.catalogue import catalogue, process_facts
 from monitoring.desk import Desk
 from monitoring.detect.step import detect
 from monitoring.facts import BusinessKey as Key
+from monitoring.facts import Identity, Mapped, MappingVerdict, Rank, RunFact
 from monitoring.findings import Kind, SlaWindow, WorkflowFacts
 from monitoring.live import announce
 from monitoring.models import Alert, BusinessKey, Run
@@ -19,7 +20,11 @@ from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
+from monitoring.project import project
+from monitoring.project.local_root import entries_without_root, has_failed
 from monitoring.project.windows import sla_kind
+from monitoring.selectors.payloads import intakes
+from monitoring.selectors.spans import spans_within
 from monitoring.stages import Projected
 from monitoring.timers import Due, timers_clear, timers_set
 from partners.scope import tenant_scope
@@ -43,6 +48,8 @@ def _run_sla(due: Due, now: datetime) -> None:
         if run.sla_due_at > now:
             timers_set(due.tenant_id, TimerKind.RUN_SLA, [(run.pk, run.sla_due_at)])
             return
+        if _complete_without_root(run, now):
+            return
         running.update(sla_state=SlaState.BREACHED)
         timers_clear(due.tenant_id, TimerKind.RUN_SLA, [run.pk])
         desk = Desk(due.tenant_id, 0, catalogue(), now)
@@ -59,6 +66,36 @@ def _run_sla(due: Due, now: datetime) -> None:
             now=now,
         )
         notify(alert(detect(Projected(promises=(window,), runs=1), desk), desk), desk)
+
+
+def _run_quiet(due: Due, now: datetime) -> None:
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        rootless = Run.objects.filter(pk=due.ref, root_seen=False)
+        run = rootless.select_for_update(of=("self",)).select_related("workflow").first()
+        timers_clear(due.tenant_id, TimerKind.RUN_QUIET, [due.ref])
+        if run is not None:
+            _complete_without_root(run, now)
+
+
+def _complete_without_root(run: Run, now: datetime) -> bool:
+    """Take a run as done whose root reports elsewhere, if nothing of it is still open; say whether it was."""
+    entries = entries_without_root(spans_within(intakes(run.intakes), bytes(run.trace_id)))
+    if not entries:
+        return False
+    desk = Desk(run.tenant_id, 0, catalogue(), now)
+    fact = RunFact(
+        trace_id=bytes(run.trace_id),
+        identity=Identity(run.workflow.source_system, run.workflow.source_key, run.workflow.name, rank=Rank.GUESS),
+        verdict=MappingVerdict(run.process_id, run.mapping_rule_id, run.mapping_reason, site_id=run.site_id),
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        root_seen=True,
+        root_failed=has_failed(entries),
+        span_count=0,
+        error_count=0,
+    )
+    notify(alert(detect(project(Mapped(runs=(fact,)), desk), desk), desk), desk)
+    return True
 
 
 def _alert_quiet(due: Due, now: datetime) -> None:
@@ -88,6 +125,7 @@ def _notification(due: Due, now: datetime) -> None:
 
 _HANDLERS: dict[TimerKind, Callable[[Due, datetime], None]] = {
     TimerKind.RUN_SLA: _run_sla,
+    TimerKind.RUN_QUIET: _run_quiet,
     TimerKind.ALERT_QUIET: _alert_quiet,
     TimerKind.NOTIFICATION: _notification,
 }

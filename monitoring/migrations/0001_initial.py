@@ -309,7 +309,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('due_at', models.DateTimeField()),
-                ('kind', models.CharField(choices=[('run_sla', 'A running run reaches its SLA'), ('notification', 'A notification is to be sent'), ('alert_quiet', 'An alert may have gone quiet')], max_length=20)),
+                ('kind', models.CharField(choices=[('run_sla', 'A running run reaches its SLA'), ('run_quiet', 'A run without a root has gone quiet'), ('notification', 'A notification is to be sent'), ('alert_quiet', 'An alert may have gone quiet')], max_length=20)),
                 ('ref', models.BigIntegerField()),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='partners.tenant')),
             ],

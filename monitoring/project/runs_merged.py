@@ -110,7 +110,7 @@ def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
         sla_due_at=None,
         sla_state="none",
         services=tuple(sorted({fitted(name, 200) for name in fact.services}))[:_MOST_SERVICES],
-        intakes=(intake_id,),
+        intakes=(intake_id,) if intake_id else (),
     )
 
 

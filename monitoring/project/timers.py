@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import timedelta
 
 from monitoring.desk import Desk
 from monitoring.models.delivery import TimerKind
 from monitoring.project.runs import ProjectedRun
 from monitoring.timers import timers_clear, timers_set
 
+#: Exporters send within seconds; a trace of which nothing was heard for this long has been told in full.
+QUIET_AFTER = timedelta(minutes=10)
 
-def set_run_timers(runs: Iterable[ProjectedRun], desk: Desk) -> None:
-    """A running run with a due time gets a timer; one that has ended loses it."""
+
+def set_run_timers(runs: Sequence[ProjectedRun], desk: Desk) -> None:
+    """A running run with a due time gets a timer; one that has ended loses it.
+
+    Until its root has come, a run gets a second one: for the case that the root never will.
+    """
     running, ended = [], []
+    rootless = [(run.id, desk.now + QUIET_AFTER) for run in runs if not run.row.root_seen]
+    rooted = [run.id for run in runs if run.row.root_seen and run.before is not None and not run.before.root_seen]
+    timers_set(desk.tenant_id, TimerKind.RUN_QUIET, rootless)
+    timers_clear(desk.tenant_id, TimerKind.RUN_QUIET, sorted(rooted))
     for run in runs:
         if run.row.sla_state == "running" and run.row.sla_due_at is not None:
             running.append((run.id, run.row.sla_due_at))

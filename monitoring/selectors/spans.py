@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from monitoring.decode import decode, spans_of
-from monitoring.models import Run, TraceLog
+from monitoring.models import Intake, Run, TraceLog
 from monitoring.records import NOTHING, Attributes, LogRecord, Signal, SpanRecord
 from monitoring.selectors.payloads import intakes, intakes_of_run, payload_of
 from partners.permission import require
@@ -19,13 +19,17 @@ _NAMES_ONLY = ("service.name",)
 
 def spans_of_run(viewer: Viewer, run: Run) -> tuple[SpanRecord, ...]:
     """Return a visible run's spans by start, each once; without VIEW_PAYLOAD with names, times and status only."""
-    trace_id = bytes(run.trace_id)
-    stored = (intake for intake in intakes_of_run(viewer, run) if intake.signal == Signal.TRACES)
-    found = (span for intake in stored for span in spans_of(payload_of(intake), trace_id))
-    spans = sorted(_once(found), key=lambda span: (span.start_ns, span.end_ns, span.span_id))
+    spans = spans_within(intakes_of_run(viewer, run), bytes(run.trace_id))
     if viewer.may(Right.VIEW_PAYLOAD):
-        return tuple(spans)
+        return spans
     return tuple(_without_payload(span) for span in spans)
+
+
+def spans_within(stored: Iterable[Intake], trace_id: bytes) -> tuple[SpanRecord, ...]:
+    """Return a trace's spans in these rows of the intake log by start, each once."""
+    traces = (intake for intake in stored if intake.signal == Signal.TRACES)
+    found = (span for intake in traces for span in spans_of(payload_of(intake), trace_id))
+    return tuple(sorted(_once(found), key=lambda span: (span.start_ns, span.end_ns, span.span_id)))
 
 
 def logs_of_run(viewer: Viewer, run: Run) -> tuple[LogRecord, ...]:

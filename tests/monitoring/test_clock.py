@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from monitoring import tasks
 from monitoring.clock import due_handle
-from monitoring.models import Alert, Notification, Process, Run, Timer
+from monitoring.models import Alert, Notification, Process, Run, Timer, WorkflowMinute
 from monitoring.models.delivery import TimerKind
 from monitoring.tasks import notification_deliver, timers_sweep
 from monitoring.timers import LEASE, Due, timers_claim, timers_clear, timers_set
@@ -36,7 +36,10 @@ def _promised(member: Member) -> Process:
 
 def stuck(member: Member, at: datetime) -> Run:
     """A run whose first step has been told of and whose end has not."""
-    take(member.tenant.pk, traces(span("call mes", trace=4, number=2, parent=1, at=at, said={"order.id": "4711"})))
+    take(
+        member.tenant.pk,
+        traces(span("call mes", trace=4, number=2, parent=1, kind=3, at=at, said={"order.id": "4711"})),
+    )
     with member.scope():
         run: Run = Run.objects.get()
     return run
@@ -162,3 +165,49 @@ def test_one_timer_that_fails_holds_up_no_other(
 def test_a_task_without_a_tenant_fails(db: None, arguments: tuple[object, ...]) -> None:
     with pytest.raises((TypeError, NoTenantScope), match=r"missing 1 required|missing 2 required|names no tenant"):
         notification_deliver(*arguments)
+
+
+def called_from_elsewhere(member: Member, *, failed: bool = False) -> Run:
+    """A run whose caller does not report here: its root will never come."""
+    at = timezone.now() - timedelta(seconds=30)
+    take(member.tenant.pk, traces(span("POST /release", trace=5, number=2, parent=1, at=at, lasts_s=20, failed=failed)))
+    with member.scope():
+        run: Run = Run.objects.get()
+    return run
+
+
+@pytest.mark.parametrize(("failed", "status", "state"), [(False, "ok", "met"), (True, "error", "failed")])
+def test_it_takes_a_run_as_done_whose_root_reports_elsewhere(
+    owner: Member, process: Process, failed: bool, status: str, state: str
+) -> None:
+    run = called_from_elsewhere(owner, failed=failed)
+    assert run.status == "running"
+    due_handle(Due(owner.tenant.pk, TimerKind.RUN_QUIET, run.pk), timezone.now() + timedelta(minutes=10))
+    with owner.scope():
+        assert Run.objects.values_list("status", "sla_state", "span_count").get() == (status, state, 1)
+        assert WorkflowMinute.objects.values_list("runs", "failed").get() == (1, int(failed))
+    assert "run_quiet" not in [kind for kind, _ in timers(owner)]
+
+
+def test_it_does_not_call_such_a_run_late(owner: Member, process: Process) -> None:
+    run = called_from_elsewhere(owner)
+    due_handle(Due(owner.tenant.pk, TimerKind.RUN_SLA, run.pk), timezone.now() + timedelta(minutes=5))
+    with owner.scope():
+        assert Alert.objects.filter(kind="sla_breach").count() == 0
+        assert Run.objects.get().sla_state == "met"
+
+
+def test_it_counts_such_a_run_once_when_its_root_comes_after_all(owner: Member, process: Process) -> None:
+    run = called_from_elsewhere(owner)
+    due_handle(Due(owner.tenant.pk, TimerKind.RUN_QUIET, run.pk), timezone.now())
+    take(owner.tenant.pk, traces(span("release", trace=5, number=1, at=run.started_at, lasts_s=90)))
+    with owner.scope():
+        assert sum(WorkflowMinute.objects.values_list("runs", flat=True)) == 1
+        assert Run.objects.values_list("root_name", "sla_state").get() == ("release", "breached")
+
+
+def test_it_waits_on_for_a_root_that_is_still_open(owner: Member, process: Process) -> None:
+    run = stuck(owner, timezone.now())
+    due_handle(Due(owner.tenant.pk, TimerKind.RUN_QUIET, run.pk), timezone.now() + timedelta(minutes=10))
+    with owner.scope():
+        assert Run.objects.get().status == "running"

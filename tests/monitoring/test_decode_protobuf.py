@@ -365,4 +365,4 @@ def test_it_survives_a_length_that_lies_inside_a_span() -> None:
 
 def test_a_field_without_a_number_is_no_protobuf() -> None:
     with pytest.raises(MalformedPayload, match="without a number"):
-        decode(payload(b"\x00\x00"))
+        from_protobuf(b"\x00\x00")
