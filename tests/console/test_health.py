@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
