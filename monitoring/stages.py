@@ -18,6 +18,8 @@ class Projected:
     unmapped: tuple[UnmappedWindow, ...] = ()
     #: Fingerprints of alerts some of whose dead letters were settled.
     settled: frozenset[str] = frozenset()
+    #: Workflows that a rule has just tied to a process: the alert that nobody owns them is over.
+    claimed: frozenset[int] = frozenset()
     runs: int = 0
     events: int = 0
 
@@ -34,6 +36,8 @@ class Detected:
     #: Dead letters by the fingerprint of the alert they belong to.
     members: tuple[tuple[str, tuple[int, ...]], ...] = ()
     settled: frozenset[str] = frozenset()
+    #: Workflows that a rule has just tied to a process: the alert that nobody owns them is over.
+    claimed: frozenset[int] = frozenset()
     runs: int = 0
     events: int = 0
 

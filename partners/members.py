@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Q
 
-from partners.models import Membership
+from partners.models import Membership, User
 from partners.permission import require
 from partners.roles import PARTNER_ROLES, Right, Role
 from partners.scope import tenant_scope
@@ -21,8 +22,26 @@ def member_add(*, email: str, role: Role, name: str = "", viewer: Viewer) -> Mem
     """
     require(viewer, Right.MANAGE_MEMBERS)
     _refuse_partner_role(role)
-    user, _ = user_ensure(email=email, name=name, actor=viewer.actor)
+    user, made = user_ensure(email=email, name=name, actor=viewer.actor)
+    if not made and not _works_for(user, viewer):
+        # Whoever works for others only is neither named nor enrolled here without being asked.
+        raise ValidationError(
+            {"email": "This address belongs to another organisation of this installation; its operator can add it."}
+        )
     return membership_ensure(user=user, role=role, tenant=viewer.tenant, actor=viewer.actor)
+
+
+def _works_for(user: User, viewer: Viewer) -> bool:
+    """Whether the viewer may know the person: of this tenant, of its partner, or nobody's yet.
+
+    The partner's own people know those of all its tenants; one client does not know another's.
+    """
+    memberships = Membership.objects.filter(user=user)
+    partner_id = viewer.tenant.partner_id
+    known = Q(partner_id=partner_id) | Q(tenant=viewer.tenant)
+    if viewer.roles & PARTNER_ROLES:
+        known |= Q(tenant__partner_id=partner_id)
+    return memberships.filter(known).exists() or not memberships.exists()
 
 
 def member_change(*, membership: Membership, role: Role, viewer: Viewer) -> Membership:

@@ -184,7 +184,10 @@ def _options(*, durable: bool) -> list[str]:
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] %u ",
-        "log_min_duration_statement": "1s",
+        # A statement holds its values, secrets and payloads among them: none is ever written to the log.
+        "log_min_duration_statement": "-1",
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
         "logging_collector": "off",
         "cluster_name": "andon",
     }

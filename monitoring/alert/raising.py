@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from monitoring.alert.resolving import resolve_settled
+from monitoring.alert.resolving import resolve_claimed, resolve_settled
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
 from monitoring.findings import Finding, Kind
@@ -66,7 +66,10 @@ def alert(detected: Detected, desk: Desk) -> Alerted:
                 "WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)",
                 [fitted(fingerprint, _FINGERPRINT), list(ids)],
             )
-    resolved = resolve_settled(detected.settled, desk.tenant_id, desk.now)
+    resolved = (
+        *resolve_settled(detected.settled, desk.tenant_id, desk.now),
+        *resolve_claimed(detected.claimed, desk.tenant_id, desk.now),
+    )
     touched = bool(detected.members or detected.settled)
     return Alerted(changes, resolved, detected.runs, detected.events, touched)
 

@@ -16,6 +16,11 @@ SELECT id FROM monitoring_alert
 WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND fingerprint = ANY(%s)
 ORDER BY id FOR UPDATE
 """
+_UNMAPPED = """
+SELECT id FROM monitoring_alert
+WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND kind = 'unmapped'
+  AND workflow_id = ANY(%s) ORDER BY id FOR UPDATE
+"""
 _ALL_SETTLED = """
 SELECT id FROM monitoring_alert AS alert
 WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved' AND fingerprint = ANY(%s)
@@ -37,6 +42,17 @@ def resolve_settled(fingerprints: Iterable[str], tenant_id: int, now: datetime) 
         cursor.execute(_ALL_SETTLED, [wanted])
         ids = [identifier for (identifier,) in cursor.fetchall()]
     return resolve_alerts(ids, tenant_id, now, "Every dead letter of it was redriven, discarded or accepted.")
+
+
+def resolve_claimed(workflow_ids: Iterable[int], tenant_id: int, now: datetime) -> tuple[int, ...]:
+    """Resolve the alerts that these workflows serve no process; return their ids."""
+    wanted = sorted(workflow_ids)
+    if not wanted:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(_UNMAPPED, [wanted])
+        ids = [identifier for (identifier,) in cursor.fetchall()]
+    return resolve_alerts(ids, tenant_id, now, "A mapping rule ties it to a process now.")
 
 
 def resolve_alerts(

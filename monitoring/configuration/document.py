@@ -50,7 +50,11 @@ def _entries(name: str, text: str, faults: list[Fault]) -> Iterator[Entry]:
         said = getattr(error, "problem", None) or "it can't be read"
         faults.append(Fault(Place(name, mark.line + 1 if mark else 1), f"This is no YAML: {said}."))
         return
+    except RecursionError:
+        faults.append(Fault(Place(name, 1), "The file is nested too deeply to be read; a configuration never is."))
+        return
     if root is None:
+        faults.append(Fault(Place(name, 1), f"The file is empty. It names sections: {', '.join(SECTIONS)}."))
         return
     if not isinstance(root, yaml.MappingNode):
         faults.append(Fault(Place(name, 1), f"The file must name sections: {', '.join(SECTIONS)}."))

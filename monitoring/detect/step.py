@@ -21,4 +21,6 @@ def detect(projected: Projected, desk: Desk) -> Detected:
         findings += found
         if isinstance(window, DeadLetterWindow):
             members += [(finding.fingerprint, tuple(dead.id for dead in window.fresh)) for finding in found]
-    return Detected(tuple(findings), tuple(members), projected.settled, projected.runs, projected.events)
+    return Detected(
+        tuple(findings), tuple(members), projected.settled, projected.claimed, projected.runs, projected.events
+    )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from monitoring.desk import Desk
-from monitoring.findings import Severity
+from monitoring.findings import Kind, Severity
 from monitoring.live import announce
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
@@ -42,6 +42,7 @@ def notify(alerted: Alerted, desk: Desk) -> Notified:
     topics = ["board"] if alerted.runs or alerted.events else []
     topics += ["runs"] if alerted.runs else []
     topics += ["alerts"] if alerted.changes or alerted.resolved else []
+    topics += ["catalogue"] if any(change.kind == Kind.UNMAPPED for change in alerted.changes) else []
     topics += ["dead_letters"] if alerted.dead_letters else []
     announce(desk.tenant_id, topics)
     return Notified(tuple(intended), alerted.changes)

@@ -39,6 +39,7 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
         promises=reader.promises(runs),
         unmapped=reader.unmapped(runs, events),
         settled=settled,
+        claimed=workflows.claimed,
         runs=len(runs),
         events=len(events),
     )

@@ -30,9 +30,10 @@ _MOST_CACHED = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Workflows:
-    """The workflows of one payload, by source."""
+    """The workflows of one payload, by source, and those that a rule tied to a process for the first time."""
 
     by_key: dict[WorkflowKey, KnownWorkflow]
+    claimed: frozenset[int] = frozenset()
 
     def of(self, identity: Identity) -> KnownWorkflow:
         """Return the row of an identity that the payload named."""
@@ -53,14 +54,16 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
         if held is None or (fact.verdict.matched and not held[1].matched):
             wanted[key] = (fact.identity, fact.verdict)
     found: dict[WorkflowKey, KnownWorkflow] = {}
+    claimed: set[int] = set()
     for key in sorted(wanted):
         identity, verdict = wanted[key]
         known = _cached.get((desk.tenant_id, *key))
         if known is None or (known.process_id is None and verdict.matched):
-            known = _ensure(key, identity, verdict, desk)
+            known, was_claimed = _ensure(key, identity, verdict, desk)
+            claimed |= {known.id} if was_claimed else set()
             _remember((desk.tenant_id, *key), known)
         found[key] = known
-    return Workflows(found)
+    return Workflows(found, frozenset(claimed))
 
 
 def forget(tenant_id: int) -> None:
@@ -69,7 +72,7 @@ def forget(tenant_id: int) -> None:
         _cached.pop(key, None)
 
 
-def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk: Desk) -> KnownWorkflow:
+def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk: Desk) -> tuple[KnownWorkflow, bool]:
     source_system, source_key = key
     row, made = Workflow.objects.get_or_create(
         source_system=source_system,
@@ -81,10 +84,11 @@ def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk:
             "first_seen_at": desk.now,
         },
     )
-    if not made and row.process_id is None and verdict.matched:
+    was_claimed = not made and row.process_id is None and verdict.matched
+    if was_claimed:
         Workflow.objects.filter(pk=row.pk, process=None).update(process_id=verdict.process_id)
         row.process_id = verdict.process_id
-    return KnownWorkflow(row.pk, row.name, row.source_system, row.process_id)
+    return KnownWorkflow(row.pk, row.name, row.source_system, row.process_id), was_claimed
 
 
 def _remember(key: tuple[int, str, str], known: KnownWorkflow) -> None:

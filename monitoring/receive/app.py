@@ -43,7 +43,7 @@ _ANSWER_S = 5.0
 
 
 class Stalled(RuntimeError):
-    """The database did not answer in time."""
+    """The work on a request did not end in time."""
 
 
 class Disconnected(Exception):
@@ -63,13 +63,18 @@ class IntakeApp:
 
     @staticmethod
     def serves(path: str) -> bool:
-        """Say whether the path is an intake endpoint; a slash at the end is forgiven."""
-        return path.rstrip("/") in PATHS
+        """Say whether the path is an intake endpoint, or would be one if it were spelled right."""
+        return path.startswith("/v1/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        signal = PATHS[scope["path"].rstrip("/")]
+        """Answer one request. A slash at the end of the path is forgiven."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        signal = PATHS.get(scope["path"].rstrip("/"))
+        if signal is None:
+            spoken = _spoken(Signal.TRACES, headers.get("content-type", ""))
+            message = f"There is no endpoint at this path; there are {', '.join(PATHS)}."
+            await _send(refusal(spoken, 404, "path", message), send)
+            return
         if scope["method"] == "OPTIONS" and signal is Signal.EVENTS:
             await _handshake(headers, send)
             return
@@ -108,9 +113,13 @@ class IntakeApp:
             return refusal(spoken, 408, "slow", f"The body did not arrive within {_PATIENCE_S:.0f} s."), holder
         except Disconnected:
             raise
-        except (KeysUnavailable, Stalled) as error:
+        except KeysUnavailable as error:
             _log.warning("intake is waiting for the database: %s", error)
             return refusal(spoken, 503, "database", "The database does not answer at the moment; try again."), holder
+        except Stalled as error:
+            _log.warning("intake gave up on a request: %s", error)
+            message = f"This took longer than {_ANSWER_S:.0f} s here, more than an exporter waits; try again."
+            return refusal(spoken, 503, "stalled", message), holder
         except Exception:  # noqa: BLE001  Whatever it is, the sender must keep its batch: 500 would make it drop it.
             _log.exception("intake failed")
             return refusal(spoken, 503, "fault", "Something failed here that is not your fault; try again."), holder

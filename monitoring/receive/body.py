@@ -55,6 +55,8 @@ def negotiate(signal: Signal, content_type: str) -> Encoding:
     For events every other media type, and none at all, is data of a CloudEvent in binary mode: its ce- headers are
     then required, and decoding says so where they are missing.
     """
+    if "," in content_type.split(";", 1)[0]:
+        raise UnsupportedPayload(f"Content-Type {content_type[:60]!r} names more than one type; send one.")
     parsed = Message()
     parsed["Content-Type"] = content_type.strip() or "application/octet-stream"
     media = parsed.get_content_type() if content_type.strip() else ""

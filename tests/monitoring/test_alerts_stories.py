@@ -196,3 +196,14 @@ def test_it_grows_louder_and_never_quieter(owner: Member, process: Process) -> N
 def test_it_shows_a_stranger_nothing_of_it(owner: Member, stranger: Member, process: Process) -> None:
     take_events(owner.tenant.pk, died("m-1"), event("order.released"))
     assert alerts(stranger, "dead_letter") == []
+
+
+def test_an_alert_about_an_unowned_automation_ends_when_a_rule_claims_it(owner: Member) -> None:
+    take(owner.tenant.pk, traces(span("order.release"), service="erp-new"))
+    with owner.scope():
+        assert Alert.objects.get(kind="unmapped").status == "firing"
+        make_rule(make_process(name="Order release"), condition="resource['service.name'] == 'erp-new'")
+    take(owner.tenant.pk, traces(span("order.release"), service="erp-new"))
+    with owner.scope():
+        alert = Alert.objects.get(kind="unmapped")
+        assert (alert.status, alert.resolution) == ("resolved", "A mapping rule ties it to a process now.")

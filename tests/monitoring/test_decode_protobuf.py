@@ -366,3 +366,9 @@ def test_it_survives_a_length_that_lies_inside_a_span() -> None:
 def test_a_field_without_a_number_is_no_protobuf() -> None:
     with pytest.raises(MalformedPayload, match="without a number"):
         from_protobuf(b"\x00\x00")
+
+
+def test_it_looks_no_further_than_a_budget_for_what_broke_a_body() -> None:
+    broken = in_scope(b"\x12\x03\x2a\x01\xff")
+    with pytest.raises(MalformedPayload, match="more than 60000 fields around its items"):
+        from_protobuf(broken + b"\x98\x06\x00" * 70_000)

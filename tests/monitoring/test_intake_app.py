@@ -143,7 +143,6 @@ def test_it_asks_to_come_back_after_a_fault_of_its_own(
 def test_it_forgives_a_slash_at_the_end_and_serves_nothing_else() -> None:
     assert IntakeApp.serves("/v1/traces")
     assert IntakeApp.serves("/v1/events/")
-    assert not IntakeApp.serves("/v1/profiles")
     assert not IntakeApp.serves("/t/aster-foods/v1/traces")
 
 

@@ -351,3 +351,11 @@ def test_it_ignores_a_tenant_that_the_payload_names(
         assert Run.objects.filter(trace_id=trace.to_bytes(16, "big")).count() == 1
     with other.rows():
         assert (Run.objects.count(), Intake.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
+def test_it_says_which_endpoints_there_are_where_there_is_none(aster: Online, content_type: str) -> None:
+    answer = aster.post("/v1/profiles", b"", **{"content-type": content_type})
+    code, message = status_of(answer)
+    assert (answer.status, code) == (404, 5)
+    assert message.startswith("There is no endpoint at this path; there are /v1/traces, ")

@@ -161,3 +161,10 @@ def test_a_write_by_session_needs_the_csrf_token(owner: Member) -> None:
     body = {"slug": "ulm", "name": "Ulm"}
     assert client.post("/api/v1/sites/", body, content_type="application/json").status_code == 403
     assert owner.post("sites/", body).status_code == 201
+
+
+def test_a_person_of_another_tenant_is_neither_named_nor_enrolled(owner: Member, stranger: Member) -> None:
+    answer = owner.post("members/", {"email": stranger.user.email, "role": "executive"})
+    assert answer.status_code == 400
+    assert "belongs to another organisation" in str(answer.json())
+    assert str(stranger.user.name or "-") not in str(answer.json())
