@@ -1,4 +1,4 @@
-"""Message headers of RabbitMQ, Kafka and Service Bus where instrumentations copy them into span attributes."""
+"""Message headers of RabbitMQ, Kafka, Service Bus and Pub/Sub where instrumentations copy them into span attributes."""
 
 from __future__ import annotations
 
@@ -49,9 +49,12 @@ _CAUSE_TEXT = (
     *_spellings("MT-Fault-Message"), *_spellings("NServiceBus.ExceptionInfo.Message"),
 )  # fmt: skip
 _KAFKA_ATTEMPT = (*_spellings("kafka_deliveryAttempt"), *_spellings("retry_topic-attempts"))
+_SOURCE_DELIVERIES = _spellings("CloudPubSubDeadLetterSourceDeliveryCount")
+_SOURCE_SUBSCRIPTION = _spellings("CloudPubSubDeadLetterSourceSubscription")
+_FORWARDED = (*_SOURCE_DELIVERIES, *_SOURCE_SUBSCRIPTION)
 _DEATHS = (*_X_DEATH, *_X_FIRST_DEATH_REASON, *_X_LAST_DEATH_REASON)
 #: Any of these attributes says that a message's headers were captured.
-MARKS = frozenset((*_DEATHS, *_X_DELIVERY_COUNT, *_ORIGINAL_TOPIC, *_CAUSE_CLASS, *_KAFKA_ATTEMPT))
+MARKS = frozenset((*_DEATHS, *_X_DELIVERY_COUNT, *_ORIGINAL_TOPIC, *_CAUSE_CLASS, *_KAFKA_ATTEMPT, *_FORWARDED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,18 @@ def attempt(attributes: Attributes, *, ended: bool) -> int | None:
     if failed is None:
         return None
     return max(1, failed if ended else failed + 1)
+
+
+def forwarded_from(attributes: Attributes) -> str | None:
+    """The subscription that Pub/Sub gave this message up in, `""` where only its count is told, None if in none."""
+    if first(attributes, _FORWARDED) is None:
+        return None
+    return text(first(attributes, _SOURCE_SUBSCRIPTION))
+
+
+def source_deliveries(attributes: Attributes) -> int | None:
+    """How often Pub/Sub delivered the message before it forwarded it to the dead-letter topic."""
+    return whole(first(attributes, _SOURCE_DELIVERIES))
 
 
 def original_position(attributes: Attributes) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from monitoring.destinations import is_dead_letter
+from monitoring.destinations import is_dead_letter, takes_dead_letters
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanKind, SpanRecord, StatusCode
 from monitoring.sources import headers
@@ -14,7 +14,12 @@ from monitoring.sources.entry import entry_span, stable_name
 from monitoring.sources.failures import NO_FAILURE, Failure, death_note, failure_of
 from monitoring.sources.values import first, flag, moment, text, whole
 
-DESTINATION = ("messaging.destination.name", "messaging.destination", "messaging.destination_name")
+#: The last is what consumers wrote by versions 1.17 to 1.19 of the conventions.
+DESTINATION = (
+    "messaging.destination.name", "messaging.destination", "messaging.destination_name", "messaging.source.name",
+)  # fmt: skip
+_SUBSCRIPTION = "messaging.destination.subscription.name"
+_REQUEUE = ("messaging.rabbitmq.requeue", "messaging.rabbitmq.message.requeue")
 _OPERATION = ("messaging.operation.name", "messaging.operation", "messaging.operation.type")
 #: A queue that a client made for itself has another name in each run.
 _PASSING_QUEUES = ("messaging.destination.temporary", "messaging.destination.anonymous")
@@ -33,6 +38,7 @@ _SETTLED = {
 #: A consumer also acknowledges a message that it has parked elsewhere, so these words prove no success.
 _ACKNOWLEDGING = frozenset({"ack", "complete", "settle"})
 _PROCESSING = frozenset({"process", "deliver", "consume"})
+_TAKING = _PROCESSING | {"receive"}
 _SENDING = frozenset({"send", "publish", "create"})
 _ATTEMPT_NAMES = ("messaging.servicebus.message.delivery_count", "messaging.gcp_pubsub.message.delivery_attempt")
 _RETRY_COUNT = "messaging.message.retry.count"
@@ -60,6 +66,44 @@ class Messaging:
         return Reading(dialect="messaging", identity=_identity(spans), attempts=_numbered(said, spans))
 
 
+class Parked:
+    """Consumers of dead-letter queues: what they take out had been parked there, by somebody who sent no spans.
+
+    Read only where nothing else in these spans tells of a death, so that a message whose parking was traced counts
+    once.
+    """
+
+    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
+        taken = [span for span in spans if _takes_dead_letter(span)]
+        if not taken:
+            return None
+        # A batch is received by a span without an id, and each of its messages processed by one that has it.
+        named = {_destination(span) for span in taken if _stated_id(span)}
+        units: dict[str, SpanRecord] = {}
+        for span in sorted(taken, key=lambda span: (span.start_ns, span.span_id)):
+            if _stated_id(span) or _destination(span) not in named:
+                units.setdefault(_unit_id(span), span)
+        said = [(span, _Outcome(Phase.DEAD, Confidence.DERIVED, headers.cause(span.attributes)))
+                for span in units.values()]  # fmt: skip
+        # The message lay there before its handler began; what the handler does with it comes after its death.
+        facts = tuple(replace(fact, ended_at=fact.started_at) for fact in _numbered(said, spans))
+        return Reading(dialect="messaging", attempts=facts)
+
+
+def _takes_dead_letter(span: SpanRecord) -> bool:
+    if not is_dead_letter(_destination(span)):
+        return False
+    operation = text(first(span.attributes, _OPERATION)).lower()
+    if operation in _SENDING or operation in _ACKNOWLEDGING or span.kind is SpanKind.PRODUCER:
+        return False
+    if _settled(span, operation) is not None or (span.kind is not SpanKind.CONSUMER and operation not in _TAKING):
+        return False
+    # A look into an empty queue, or one that failed, found no message.
+    empty = whole(span.attributes.get("messaging.batch.message_count")) == 0
+    failed = operation == "receive" and span.status is StatusCode.ERROR and not _stated_id(span)
+    return not (empty or failed)
+
+
 def _identity(spans: Sequence[SpanRecord]) -> Identity | None:
     """The consumer that a request starts with is named by its service and queue; a producer says nothing."""
     span, rank = entry_span(spans)
@@ -78,12 +122,16 @@ def _destination(span: SpanRecord) -> str:
     return text(first(span.attributes, DESTINATION))[:200]
 
 
+def _stated_id(span: SpanRecord) -> str:
+    return headers.original_position(span.attributes) or text(first(span.attributes, _MESSAGE_ID))
+
+
 def _unit_id(span: SpanRecord) -> str:
     """The message over all its attempts: where it first stood in Kafka, its id, else trace and queue.
 
     A broker that offers a message again keeps its trace context, so the trace stands in for a missing id.
     """
-    stated = headers.original_position(span.attributes) or text(first(span.attributes, _MESSAGE_ID))
+    stated = _stated_id(span)
     if stated:
         return stated[:200]
     offset = whole(first(span.attributes, ("messaging.kafka.offset", "messaging.kafka.message.offset")))
@@ -108,6 +156,8 @@ def _outcome(span: SpanRecord) -> _Outcome | None:
     died = _died_by_headers(span)
     if died is not None:
         return died
+    if is_dead_letter(_destination(span)):
+        return None  # How its handler ended says nothing about the message that was given up; see Parked.
     if span.kind is SpanKind.CONSUMER or operation in _PROCESSING:
         phase = Phase.ERROR if span.status is StatusCode.ERROR else Phase.OK
         return _Outcome(phase, Confidence.DECLARED, processing=True)
@@ -116,22 +166,46 @@ def _outcome(span: SpanRecord) -> _Outcome | None:
 
 def _settled(span: SpanRecord, operation: str) -> _Outcome | None:
     disposition = text(span.attributes.get("messaging.servicebus.disposition_status")).lower()
-    word = disposition or operation
+    word = disposition or _azure_word(span) or operation
     phase = _SETTLED.get(word)
     if phase is None:
         return None
-    if word == "reject":
-        if flag(first(span.attributes, ("messaging.rabbitmq.requeue", "messaging.rabbitmq.message.requeue"))):
-            return _Outcome(Phase.REDELIVERED, Confidence.DECLARED)
-        # A reject usually means the dead-letter exchange; only with an error beside it is it beyond doubt.
-        certain = span.status is StatusCode.ERROR or bool(failure_of(span).error_class)
-        return _Outcome(Phase.DEAD, Confidence.DECLARED if certain else Confidence.DERIVED, Failure("rejected"))
+    if word in {"reject", "nack"}:
+        return _refused(span, word)
     return _Outcome(phase, Confidence.DECLARED)
+
+
+def _azure_word(span: SpanRecord) -> str:
+    """`deadletter` from Service Bus spans named `ServiceBusReceiver.DeadLetter`, whose operation is just `settle`."""
+    if text(span.attributes.get("messaging.system")).lower() != "servicebus":
+        return ""
+    word = span.name.strip().rpartition(".")[2].lower()
+    return word if word in {"deadletter", "dead_letter"} else ""
+
+
+def _refused(span: SpanRecord, word: str) -> _Outcome:
+    """A reject goes to the dead-letter exchange unless it asks for another delivery; a nack only if it asks for none.
+
+    A reject is beyond doubt only with an error beside it, for a queue need not have such an exchange.
+    """
+    requeue = first(span.attributes, _REQUEUE)
+    if word == "nack" and requeue is None and _was_last(span):
+        return _Outcome(Phase.DEAD, Confidence.DERIVED)
+    if flag(requeue) or (word == "nack" and requeue is None):
+        return _Outcome(Phase.REDELIVERED, Confidence.DECLARED)
+    certain = word == "reject" and (span.status is StatusCode.ERROR or bool(failure_of(span).error_class))
+    return _Outcome(Phase.DEAD, Confidence.DECLARED if certain else Confidence.DERIVED, Failure("rejected"))
+
+
+def _was_last(span: SpanRecord) -> bool:
+    """Whether this delivery was the last one allowed; no broker's spans tell how many are, so the sender must."""
+    delivery, most = whole(first(span.attributes, _ATTEMPT_NAMES)), whole(span.attributes.get("andon.max_attempts"))
+    return delivery is not None and most is not None and delivery >= most > 0
 
 
 def _sent(span: SpanRecord) -> _Outcome | None:
     """A message sent to a dead-letter queue was parked there by its consumer; any other sending is plain work."""
-    if not is_dead_letter(_destination(span)):
+    if not takes_dead_letters(_destination(span)):
         return None
     return _Outcome(Phase.DEAD, Confidence.DERIVED, headers.cause(span.attributes))
 
@@ -143,6 +217,12 @@ def _died_by_headers(span: SpanRecord) -> _Outcome | None:
     here = _destination(span)
     cause = headers.cause(span.attributes)
     died = headers.last_death(span.attributes)
+    source = headers.forwarded_from(span.attributes)
+    if died is None and source is not None:
+        # Whoever puts a message back keeps its attributes: where it was given up, it is being tried again.
+        stands_in = {name.rpartition("/")[2] for name in (here, text(span.attributes.get(_SUBSCRIPTION)))}
+        again = source and source.rpartition("/")[2] in stands_in
+        return None if again else _Outcome(Phase.DEAD, Confidence.DECLARED, cause)
     if died is None:
         dead = bool(headers.original_position(span.attributes) or cause.error_class)
         return _Outcome(Phase.DEAD, Confidence.DECLARED, cause) if dead else None
@@ -155,6 +235,8 @@ def _died_by_headers(span: SpanRecord) -> _Outcome | None:
 
 
 def _declared_attempt(span: SpanRecord, outcome: _Outcome) -> int | None:
+    if outcome.phase is Phase.DEAD and (forwarded := headers.source_deliveries(span.attributes)) is not None:
+        return max(1, forwarded)  # The dead-letter topic's own subscription counts its deliveries from one again.
     stated = whole(first(span.attributes, _ATTEMPT_NAMES))
     if stated is not None:
         return max(1, stated)

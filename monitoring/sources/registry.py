@@ -19,11 +19,12 @@ from monitoring.sources.cloudevents import CloudEvents
 from monitoring.sources.contract import EventDialect, SpanDialect
 from monitoring.sources.generic import Generic
 from monitoring.sources.keys import united
-from monitoring.sources.messaging import Messaging
+from monitoring.sources.messaging import Messaging, Parked
 from monitoring.sources.n8n import N8n
 from monitoring.sources.nats import NatsAdvisories
 
 SPAN_DIALECTS: tuple[SpanDialect, ...] = (Andon(), N8n(), Camunda(), Celery(), Messaging(), Generic())
+_PARKED: SpanDialect = Parked()
 EVENT_DIALECTS: tuple[EventDialect, ...] = (NatsAdvisories(), CamundaEvents(), CloudEvents())
 
 _T = TypeVar("_T")
@@ -32,7 +33,12 @@ _MOST_ATTEMPTS = 1_000_000
 
 def read_trace(spans: Sequence[SpanRecord]) -> Reading:
     """What all dialects together recognise in the spans of one trace that came in one request."""
-    return merged([found for dialect in SPAN_DIALECTS if (found := dialect.read(spans)) is not None])
+    readings = [found for dialect in SPAN_DIALECTS if (found := dialect.read(spans)) is not None]
+    if not any(fact.phase in DEAD_PHASES for reading in readings for fact in reading.attempts):
+        parked = _PARKED.read(spans)
+        if parked is not None:
+            readings.insert(-1, parked)  # Before the generic reading, which counts repeated handlers as tries.
+    return merged(readings)
 
 
 def read_event(event: EventRecord) -> Reading:
