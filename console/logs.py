@@ -12,7 +12,7 @@ import orjson
 request_id: ContextVar[str] = ContextVar("andon_request_id", default="")
 tenant_of_request: ContextVar[int | None] = ContextVar("andon_request_tenant", default=None)
 
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 #: Characters that JSON lets stand and that some readers take for the end of a line.
 _LINE_ENDS = ("\x7f", "\x85", "\u2028", "\u2029")
 #: Words in a field's name that mean its value must not be written down.

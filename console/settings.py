@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -249,6 +251,14 @@ LOGGING = {
         # A line for each sweep, every two seconds, would bury what matters.
         "celery": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        # Celery gives these two a handler of its own, with plain lines, unless they have one.
+        "celery.task": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "multiprocessing": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
+# Python's warnings become lines of the logger "py.warnings".
+logging.captureWarnings(True)
+# Static files are sent by WhiteNoise, which reads them synchronously; under ASGI Django then takes each file whole and
+# says so for every one. They are small and the browser keeps them, so there is nothing to be done about it.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from console.plant.opening import scene
 from console.plant.sender import Sender
 from console.plant.state import Block, State, load, save
 
+_log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _SAVE_EVERY_S = 5.0
 #: Seconds of rest for each second that the console worked on a batch: the past is in no hurry, people are.
@@ -33,10 +35,9 @@ class _Clocks:
 class Running:
     """One plant process."""
 
-    def __init__(self, home: Path, senders: Mapping[str, Sender], seed: int, say: Callable[[str], None]) -> None:
+    def __init__(self, home: Path, senders: Mapping[str, Sender], seed: int) -> None:
         self._home = home
         self._senders = senders
-        self._say = say
         self._drawer = Drawer(seed)
         self.state: State = load(home, seed)
 
@@ -77,7 +78,7 @@ class Running:
         for batch in batches(scene(now, self._drawer.seed), now, self._drawer, rest):
             self._send(batch)
         self.state.opened_at = now
-        self._say(f"opening scene sent in {time.monotonic() - began:.1f} s")
+        _log.info("opening scene sent in %.1f s", time.monotonic() - began)
 
     def _history(self, live: Live) -> Iterator[float]:
         """Sends one batch of the past at each step, and yields how long the console took over it."""
@@ -97,11 +98,12 @@ class Running:
             self._announce(block)
         if todo:
             count, lasted = self._sent() - sent, time.monotonic() - began
-            self._say(f"history complete: {count} spans and events in {lasted:.0f} s ({count / lasted:.0f}/s)")
+            _log.info("history complete: %d spans and events in %.0f s (%.0f/s)", count, lasted, count / lasted)
 
     def _announce(self, block: Block) -> None:
         history = self.state.content()["history"]
-        self._say(f"history {history['done_days']} of {history['of_days']} days; {block.since:%Y-%m-%d %H:%M} is in")
+        done, days, since = history["done_days"], history["of_days"], f"{block.since:%Y-%m-%d %H:%M}"
+        _log.info("history %s of %s days; %s is in", done, days, since)
 
     def _send(self, batch: Batch) -> float:
         sender, seconds = self._senders[batch.tenant], 0.0

@@ -33,6 +33,8 @@ def web(port: int, *, workers: int = 2) -> Child:
         *("--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--ws", "none"),
         *("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-worker-healthcheck", "30"),
         *("--no-access-log", "--no-server-header", "--log-level", "warning", "--lifespan", "on"),
+        # Until Django is set up, and in the parent of the workers, uvicorn has only this to go by.
+        *("--log-config", str(PROJECT / "console" / "runtime" / "uvicorn_logging.json")),
     )
     return replace(child, patience_s=GRACE_S + 2)
 
@@ -43,18 +45,21 @@ def worker() -> Child:
     Threads, because most tasks wait for a network or the database: a third of the memory of processes, and it stops
     in half a second instead of two and a half.
     """
-    return _python(
+    child = _python(
         "worker",
-        *("-m", "celery", "-A", "console", "worker", "--pool", "threads", "--concurrency", "4"),
+        *("-m", "celery", "-A", "console", "--quiet", "worker", "--pool", "threads", "--concurrency", "4"),
         *("--prefetch-multiplier", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
     )
+    # Asked to stop, Celery says so in plain words on standard output, past all logging. Log lines go to standard error.
+    return replace(child, argv=("/bin/sh", "-c", 'exec "$0" "$@" >/dev/null', *child.argv))
 
 
 def beat(home: Path) -> Child:
     """Calls the worker to what is due."""
     return _python(
         "beat",
-        *("-m", "celery", "-A", "console", "beat", "--schedule", str(home / "beat"), "--loglevel", "WARNING"),
+        *("-m", "celery", "-A", "console", "--quiet", "beat"),
+        *("--schedule", str(home / "beat"), "--loglevel", "WARNING"),
         *("--max-interval", "1"),  # It hears a signal to stop only when it wakes.
     )
 

@@ -7,10 +7,12 @@ import threading
 import time
 from collections import Counter
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from monitoring.receive.arrival import Answer
+from monitoring.receive.tally import Outcome, Tally
 from monitoring.records import Signal
 from partners.keys import KeyHolder
 from partners.scope import tenant_scope
@@ -18,14 +20,17 @@ from partners.scope import tenant_scope
 _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 2.0
 
-
-#: Requests of this process by signal, status and reason.
-_totals: Counter[tuple[str, int, str]] = Counter()
+_tally = Tally(settings.ANDON_HOME / "metrics")
 
 
-def totals() -> Counter[tuple[str, int, str]]:
-    """Return a copy of this process's counters."""
-    return Counter(_totals)
+def totals() -> Counter[Outcome]:
+    """Return this process's requests by signal, status and reason."""
+    return _tally.own()
+
+
+def totals_of_all() -> Counter[Outcome]:
+    """Return the requests of all web workers of this run. It reads files: call it from a thread."""
+    return _tally.everyone()
 
 
 class Outcomes:
@@ -39,7 +44,7 @@ class Outcomes:
     def count(self, holder: KeyHolder | None, signal: Signal, answer: Answer) -> None:
         """Count one answer."""
         with self._lock:
-            _totals[signal.value, answer.status, answer.reason] += 1
+            _tally.add((signal.value, answer.status, answer.reason))
             if holder is None or answer.status == 200:
                 return
             self._waiting[holder.tenant_id, signal.value, answer.status, answer.reason] += 1

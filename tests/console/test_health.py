@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -22,7 +25,7 @@ from pytest_django import DjangoDbBlocker
 from console import health, metrics
 from console.celery import app as celery
 from console.embedded.home import PROJECT
-from console.runtime import children
+from console.runtime import children, processes, readiness
 from monitoring.models.delivery import TimerKind
 from monitoring.timers import timers_set
 from tests.cast import Member
@@ -109,6 +112,57 @@ def test_it_counts_what_it_answered_and_names_no_tenant(
         assert line.startswith("# ") or float(line.rpartition(" ")[2]) >= 0
 
 
+@contextmanager
+def two_workers(console: LiveConsole) -> Iterator[int]:
+    """The port of two more web workers of the console."""
+    port = free_port()
+    log = console.home / "logs" / "two.log"
+    web = processes.start(children.web(port, workers=2).argv, log=log, cwd=PROJECT, env=console.env)
+    try:
+        deadline = time.monotonic() + 60
+        while readiness.status(port) != 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield port
+    finally:
+        processes.ask_all(web)
+        processes.finish(web, deadline=time.monotonic() + 6)
+
+
+def called(port: int, method: str, path: str) -> str:
+    """One request on a connection of its own, which either worker may take."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def scraped(port: int) -> tuple[str, int]:
+    """Who answered, and how many requests without a key all of them have refused."""
+    text = called(port, "GET", "/metrics")
+    who = re.search(r'process_start_time_seconds{worker="(\d+)"}', text)
+    count = re.search(r'{signal="traces",status="401",reason="unauthenticated"} (\d+)', text)
+    assert who is not None
+    return who[1], int(count[1]) if count else 0
+
+
+def test_its_counters_are_those_of_all_workers_and_never_go_down(live_console: LiveConsole) -> None:
+    with two_workers(live_console) as port:
+        answered: set[str] = set()
+        counts, sent = [], 0
+        deadline = time.monotonic() + 20
+        while (len(answered) < 2 or sent < 40) and time.monotonic() < deadline:
+            called(port, "POST", "/v1/traces")
+            sent += 1
+            who, count = scraped(port)
+            answered.add(who)
+            counts.append(count)
+        time.sleep(1.5)
+        assert {scraped(port)[1] for _ in range(10)} == {sent}
+    assert (len(answered), counts) == (2, sorted(counts))
+
+
 # The fence -----------------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +197,8 @@ def start(console: LiveConsole, app_url: str) -> tuple[int, str]:
 def test_it_does_not_start_as_the_owner_of_its_tables(live_console: LiveConsole) -> None:
     code, said = start(live_console, live_console.env["DATABASE_URL"])
     assert code == 3
-    assert "Andon does not start: the app connects as andon_owner, which owns tables" in said
+    told = [line["message"] for line in map(json.loads, said.splitlines()) if line["logger"] == "uvicorn.error"]
+    assert told[0].startswith("Andon does not start: the app connects as andon_owner, which owns tables")
 
 
 def test_it_does_not_start_as_a_role_that_looks_past_the_fence(live_console: LiveConsole, bypassing: str) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from contextvars import Context
 from typing import Any
 
 import pytest
 
+from console.embedded.home import PROJECT
 from console.logs import JsonFormatter, request_id, tenant_of_request
 
 
@@ -68,6 +72,24 @@ def test_it_keeps_an_exception_in_its_line() -> None:
     found = JsonFormatter().format(record)
     assert len(found.splitlines()) == 1
     assert "ValueError: why" in json.loads(found)["exception"]
+
+
+def test_it_writes_warnings_as_lines_and_leaves_out_the_one_about_static_files() -> None:
+    program = (
+        "import django, warnings; django.setup(); warnings.warn('an odd\\nthing');"
+        "warnings.warn('StreamingHttpResponse must consume synchronous iterators in order to', Warning)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "console.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (found,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (found["logger"], found["level"]) == ("py.warnings", "warning")
+    assert "UserWarning: an odd\nthing" in found["message"]
 
 
 def test_a_formatter_that_writes_what_it_is_told_is_caught() -> None:

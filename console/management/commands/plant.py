@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from argparse import ArgumentParser
@@ -17,6 +18,7 @@ from console.plant.running import Running
 from console.plant.sender import Sender
 from console.runtime.supervisor import Stopped, stopped_by_signals
 
+_log = logging.getLogger(__name__)
 SEED = 4711
 
 
@@ -35,16 +37,12 @@ class Command(BaseCommand):
         folder = home(os.environ)
         keys = read_keys(folder)
         if missing := sorted({plant.tenant_slug for plant in PLANTS} - keys.keys()):
-            self.stderr.write(f"No ingest key is kept for {', '.join(missing)}. Run `manage.py demo` first.")
+            _log.error("No ingest key is kept for %s. Run `manage.py demo` first.", ", ".join(missing))
             sys.exit(1)
         address = url or console_url(os.environ)
         senders = {tenant: Sender(address, key) for tenant, key in keys.items()}
         try:
             with stopped_by_signals():
-                Running(folder, senders, seed, self._say).run()
+                Running(folder, senders, seed).run()
         except Stopped:
-            self._say("stopped")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+            _log.info("stopped")
