@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from monitoring.records import Encoding, Payload, SpanRecord
 
-from . import otlp_json, otlp_protobuf
+from . import otlp_json
 from .envelope import Group, groups
 from .json_values import identifier
+from .otlp_spans import span_record
+from .remembered import shared
 from .values import Poison
+from .wire_spans import WireSpan, wire_span
 
 
 def spans_of(payload: Payload, trace_id: bytes) -> tuple[SpanRecord, ...]:
@@ -29,23 +31,23 @@ def _from_protobuf(body: bytes, trace_id: bytes) -> Iterator[SpanRecord]:
         wanted = list(_wanted(body, group, trace_id))
         if not wanted:
             continue
-        resource, scope = otlp_protobuf.shared(group.resource, group.scope)
+        resource, scope = shared(group.resource, group.scope)
         if resource is None:
             continue
         for span in wanted:
             try:
-                yield otlp_protobuf.span_record(span, scope, resource)
+                yield span_record(span, scope, resource)
             except Poison:
                 # It was rejected when the payload arrived, and is no part of the trace.
                 continue
 
 
-def _wanted(body: bytes, group: Group, trace_id: bytes) -> Iterator[Span]:
+def _wanted(body: bytes, group: Group, trace_id: bytes) -> Iterator[WireSpan]:
     for start, end in group.items:
         if body.find(trace_id, start, end) < 0:
             continue
         try:
-            span = Span.FromString(body[start:end])
+            span = wire_span(body[start:end])
         except DecodeError:
             continue
         if span.trace_id == trace_id:

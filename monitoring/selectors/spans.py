@@ -52,8 +52,7 @@ def _once(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
 
 
 def _without_payload(span: SpanRecord) -> SpanRecord:
-    return replace(
-        span,
+    return span._replace(
         status_message="",
         resource=_names(span.resource),
         attributes=NOTHING,
