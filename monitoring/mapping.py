@@ -10,10 +10,10 @@ from monitoring.facts import BusinessKey, EventFact, Identity, Mapped, MappingVe
 from monitoring.records import Decoded, EventRecord, SpanRecord, StatusCode
 from monitoring.rules import Catalogue, KeyRule
 from monitoring.sources.cloudevents import chain, entity_event
-from monitoring.sources.entry import entry_span
 from monitoring.sources.failures import failure_of
 from monitoring.sources.keys import MAX_KEYS, keys_of
 from monitoring.sources.registry import read_event, read_trace
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import instant
 from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, settled, span_context
 
@@ -50,13 +50,13 @@ def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRec
 
 
 def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
-    reading = read_trace(spans)
-    entry, rank = entry_span(spans)
+    trace = Trace(spans)
+    reading = read_trace(trace)
+    entry = trace.entry
     identity = reading.identity or _UNNAMED
     verdict = settled(book.for_span(entry), identity, reading.site, catalogue)
-    failed = [span for span in spans if span.status is StatusCode.ERROR]
-    root_seen = rank is Rank.ROOT
-    started_at, ended_at = _ends(spans, now)
+    root_seen = trace.rank is Rank.ROOT
+    started_at, ended_at = _ends(trace, now)
     return RunFact(
         trace_id=trace_id,
         identity=identity,
@@ -66,21 +66,19 @@ def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: R
         root_seen=root_seen,
         root_failed=root_seen and entry.status is StatusCode.ERROR,
         span_count=len(spans),
-        error_count=len(failed),
+        error_count=len(trace.failed),
         root_name=entry.name if root_seen else "",
         keys=_span_keys(reading.keys, _key_rules(verdict, catalogue), entry, spans),
         attempts=reading.attempts,
-        error_class=_first_error(failed),
-        due_at=reading.due_at or _due_at(verdict, catalogue, [span.attributes for span in spans]),
+        error_class=_first_error(trace.failed) if trace.failed else "",
+        due_at=reading.due_at or _due_at_of_spans(verdict, catalogue, spans),
         value=reading.value,
-        services=_services(spans),
+        services=trace.services,
     )
 
 
-def _ends(spans: Sequence[SpanRecord], now: datetime) -> tuple[datetime, datetime]:
-    starts = [span.start_ns for span in spans if span.start_ns > 0]
-    first = min(starts, default=0)
-    last = max(max(span.end_ns, span.start_ns) for span in spans)
+def _ends(trace: Trace, now: datetime) -> tuple[datetime, datetime]:
+    first, last = trace.start_ns, trace.last_ns
     if last <= 0:
         return now, now
     ended_at = _EPOCH + timedelta(microseconds=last // 1_000)
@@ -94,11 +92,6 @@ def _first_error(failed: Sequence[SpanRecord]) -> str:
         if found:
             return found
     return ""
-
-
-def _services(spans: Sequence[SpanRecord]) -> tuple[str, ...]:
-    names = {span.resource.get("service.name") for span in spans}
-    return tuple(sorted(name for name in names if isinstance(name, str) and name))
 
 
 def _key_rules(verdict: MappingVerdict, catalogue: Catalogue) -> tuple[KeyRule, ...]:
@@ -138,6 +131,12 @@ def _evaluated(rule: KeyRule, context: Context) -> Iterator[BusinessKey]:
     if isinstance(value, str | int | float | list) and not isinstance(value, bool):
         return keys_of(rule.type, value)
     return iter(())
+
+
+def _due_at_of_spans(verdict: MappingVerdict, catalogue: Catalogue, spans: Sequence[SpanRecord]) -> datetime | None:
+    if verdict.process_id is None or not any(sla.due_attribute for sla in catalogue.slas.get(verdict.process_id, ())):
+        return None
+    return _due_at(verdict, catalogue, [span.attributes for span in spans])
 
 
 def _due_at(verdict: MappingVerdict, catalogue: Catalogue, said: Sequence[Mapping[str, object]]) -> datetime | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode, Value
 from monitoring.sources.failures import death_note, failure_of
 from monitoring.sources.keys import span_keys
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import first, instant, moment, number, text, whole
 
 _DESTINATIONS = ("andon.destination", "messaging.destination.name", "messaging.destination")
@@ -22,9 +21,12 @@ _PHASES = {phase.value: phase for phase in Phase}
 class Andon:
     """Spans that name their workflow, attempt, phase, site, due time or value themselves."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        mine = [span for span in spans if not _NAMES.isdisjoint(span.attributes)]
-        resource = next((span.resource for span in spans if not _NAMES.isdisjoint(span.resource)), None)
+    def speaks(self, names: frozenset[str]) -> bool:
+        return not _NAMES.isdisjoint(names)
+
+    def read(self, trace: Trace) -> Reading | None:
+        mine = [span for span in trace if not _NAMES.isdisjoint(span.attributes)]
+        resource = next((span.resource for span in trace if not _NAMES.isdisjoint(span.resource)), None)
         if not mine and resource is None:
             return None
         mine.sort(key=lambda span: (span.start_ns, span.span_id))
@@ -94,6 +96,6 @@ def _unit_id(span: SpanRecord) -> str:
     stated = text(first(span.attributes, _UNITS))[:200]
     if stated:
         return stated
-    keys = span_keys((span,))
+    keys = span_keys((span,), frozenset(span.attributes))
     unit = f"{keys[0].type}:{keys[0].value}" if keys else span.trace_id.hex()
     return f"{unit}/{span.name}"[:200]

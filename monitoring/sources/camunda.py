@@ -7,13 +7,14 @@ underscores and case: `camunda.process_definition_id` and `zeebe.processDefiniti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import Attributes, EventRecord, SpanRecord, StatusCode, Value
 from monitoring.sources.failures import Failure, bounded, bounded_class, failure_of
 from monitoring.sources.keys import data_keys
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import moment, text, whole
 
 _PREFIXES = ("camunda.", "zeebe.", "io.camunda.", "io.zeebe.")
@@ -34,8 +35,11 @@ _DEFAULT_TRIES = 3
 class Camunda:
     """Spans and span events of workers and engines with `camunda.*` or `zeebe.*` attributes."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        mine = [(span, said) for span in spans if (said := _said(span.attributes))]
+    def speaks(self, names: frozenset[str]) -> bool:
+        return any(_field_of[name] for name in names)
+
+    def read(self, trace: Trace) -> Reading | None:
+        mine = [(span, said) for span in trace if (said := _said(span.attributes))]
         if not mine:
             return None
         attempts = [fact for span, said in mine if (fact := _span_attempt(span, said)) is not None]

@@ -7,13 +7,12 @@ attempts; `celery.retries` is absent on the first one; the span's status says no
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode
-from monitoring.sources.entry import entry_span
 from monitoring.sources.failures import Failure, bounded, bounded_class, death_note, failure_of
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import first, moment, text, whole
 
 _RETRY = re.compile(r"Retry(?: in (?P<seconds>\d+(?:\.\d+)?)s)?: ?(?P<error>.*)", re.DOTALL)
@@ -33,20 +32,23 @@ _PHASES = {
 class Celery:
     """Spans with `celery.task_name`: the entry task names the run, each `run/` span is an attempt."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        mine = [span for span in spans if "celery.task_name" in span.attributes]
+    def speaks(self, names: frozenset[str]) -> bool:
+        return "celery.task_name" in names
+
+    def read(self, trace: Trace) -> Reading | None:
+        mine = [span for span in trace if "celery.task_name" in span.attributes]
         if not mine:
             return None
         return Reading(
             dialect="celery",
-            identity=_identity(spans),
+            identity=_identity(trace),
             attempts=tuple(fact for span in mine if (fact := _attempt(span)) is not None),
         )
 
 
-def _identity(spans: Sequence[SpanRecord]) -> Identity | None:
-    span, rank = entry_span(spans)
-    task = text(span.attributes.get("celery.task_name"))[:200]
+def _identity(trace: Trace) -> Identity | None:
+    rank = trace.rank
+    task = text(trace.entry.attributes.get("celery.task_name"))[:200]
     # A producer whose caller has not arrived is a step of somebody else's run, not the name of one.
     return Identity("celery", task, task, rank=rank) if task and rank > Rank.GUESS else None
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from monitoring.facts import Reading
-from monitoring.records import EventRecord, SpanRecord
+from monitoring.records import EventRecord
+from monitoring.sources.trace import Trace
 
 
 class SpanDialect(Protocol):
-    """Reads the spans of one trace that came in one request; None means: none of these spans are mine."""
+    """Reads the spans of one trace that came in one request."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None: ...
+    def speaks(self, names: frozenset[str]) -> bool:
+        """Say whether spans with these attributes (of span and resource) can be mine at all. False is final."""
+
+    def read(self, trace: Trace) -> Reading | None:
+        """Return what the spans say; None means: none of them are mine."""
 
 
 class EventDialect(Protocol):

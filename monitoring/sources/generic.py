@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Identity, Phase, Reading
 from monitoring.records import SpanEvent, SpanRecord, StatusCode
-from monitoring.sources.entry import entry_span, stable_name
+from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import NO_FAILURE, death_note, failure_of
 from monitoring.sources.keys import span_keys
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import first, moment, text, whole
 
 _RESENDS = ("http.request.resend_count", "http.resend_count")
+_RESENDS_SET = frozenset(_RESENDS)
 _TARGETS = ("url.full", "http.url", "url.path", "http.target", "rpc.method", "messaging.destination.name")
 _DESTINATIONS = ("messaging.destination.name", "messaging.destination", "server.address", "net.peer.name")
 #: A failed step that is done again within this time is a retry; later it is new work that looks alike.
@@ -23,12 +25,15 @@ _RETRY_WITHIN_NS = 600 * 1_000_000_000
 class Generic:
     """The reading every trace gets: an identity from its entry span, its business keys, and attempts that show."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        return Reading("otel", _identity(spans), span_keys(spans), _attempts(spans))
+    def speaks(self, names: frozenset[str]) -> bool:
+        return True
+
+    def read(self, trace: Trace) -> Reading | None:
+        return Reading("otel", _identity(trace), span_keys(trace, trace.names), _attempts(trace))
 
 
-def _identity(spans: Sequence[SpanRecord]) -> Identity:
-    span, rank = entry_span(spans)
+def _identity(trace: Trace) -> Identity:
+    span, rank = trace.entry, trace.rank
     service = text(span.resource.get("service.name")) or "unknown service"
     operation = stable_name(_operation(span)) or "unnamed"
     return Identity("otel", f"{service}/{operation}"[:200], f"{service}: {operation}"[:200], "", rank)
@@ -42,20 +47,20 @@ def _operation(span: SpanRecord) -> str:
     return f"{method} {text(route)}".strip()
 
 
-def _attempts(spans: Sequence[SpanRecord]) -> tuple[AttemptFact, ...]:
+def _attempts(trace: Trace) -> tuple[AttemptFact, ...]:
     """Declared resends and dead-letter notes; a step done again after it failed only where something failed."""
-    failed = False
+    resends = not _RESENDS_SET.isdisjoint(trace.names)
+    if not resends and not trace.noted and not trace.failed:
+        return ()
     facts: list[AttemptFact] = []
-    for span in spans:
-        failed = failed or span.status is StatusCode.ERROR
-        attributes = span.attributes
-        if "http.request.resend_count" in attributes or "http.resend_count" in attributes:
+    for span in trace:
+        if resends and not _RESENDS_SET.isdisjoint(span.attributes):
             facts.append(_resend(span))
         elif span.events and (note := death_note(span)) is not None:
             facts.append(_noted_death(span, note))
-    if failed and len(spans) > 1:
+    if trace.failed and len(trace) > 1:
         told = {fact.span_id for fact in facts}
-        facts.extend(_repeated([span for span in spans if span.span_id not in told]))
+        facts.extend(_repeated([span for span in trace if span.span_id not in told]))
     return tuple(facts)
 
 
@@ -91,7 +96,7 @@ def _repeated(spans: Sequence[SpanRecord]) -> list[AttemptFact]:
 def _tries(alike: list[SpanRecord]) -> list[AttemptFact]:
     by_target: defaultdict[tuple[str, tuple[BusinessKey, ...]], list[SpanRecord]] = defaultdict(list)
     for span in sorted(alike, key=lambda span: (span.start_ns, span.span_id)):
-        by_target[(text(first(span.attributes, _TARGETS)), span_keys((span,)))].append(span)
+        by_target[(text(first(span.attributes, _TARGETS)), span_keys((span,), frozenset(span.attributes)))].append(span)
     facts: list[AttemptFact] = []
     for same in by_target.values():
         chain: list[SpanRecord] = []

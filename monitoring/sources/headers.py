@@ -121,11 +121,13 @@ def forwarded_from(attributes: Attributes) -> str | None:
 
 def source_deliveries(attributes: Attributes) -> int | None:
     """How often Pub/Sub delivered the message before it forwarded it to the dead-letter topic."""
-    return whole(first(attributes, _SOURCE_DELIVERIES))
+    return None if MARKS.isdisjoint(attributes) else whole(first(attributes, _SOURCE_DELIVERIES))
 
 
 def original_position(attributes: Attributes) -> str:
     """Where a dead-lettered Kafka record first stood: `topic:partition:offset`, or `""`."""
+    if MARKS.isdisjoint(attributes):
+        return ""
     topic = text(first(attributes, _ORIGINAL_TOPIC))
     partition, offset = whole(first(attributes, _ORIGINAL_PARTITION)), whole(first(attributes, _ORIGINAL_OFFSET))
     if not topic or offset is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from monitoring.facts import BusinessKey
 from monitoring.records import SpanRecord, Value
@@ -97,15 +98,31 @@ def keys_of(kind: str, value: Value) -> Iterator[BusinessKey]:
         yield BusinessKey(kind, found)
 
 
-def span_keys(spans: Sequence[SpanRecord]) -> tuple[BusinessKey, ...]:
-    """The business keys that the spans of a trace carry, each once, in the order met."""
-    type_of = _type_by_seen_name
+def span_keys(spans: Sequence[SpanRecord], names: frozenset[str]) -> tuple[BusinessKey, ...]:
+    """The business keys that spans carry, each once, span by span; `names` are their attributes' names, or more."""
+    telling = _telling(names)
+    if not telling:
+        return ()
     found: dict[BusinessKey, None] = {}
+    values: dict[tuple[str, str], None] = {}
     for span in spans:
-        for name in span.attributes:
-            if kind := type_of[name]:
-                found.update(dict.fromkeys(keys_of(kind, span.attributes[name])))
+        attributes = span.attributes
+        for name, kind in telling:
+            if name in attributes:
+                value = attributes[name]
+                if type(value) is str:
+                    # The spans of a trace mostly repeat one key.
+                    if (kind, value) in values:
+                        continue
+                    values[kind, value] = None
+                found.update(dict.fromkeys(keys_of(kind, value)))
     return tuple(found)[:MAX_KEYS]
+
+
+@lru_cache(maxsize=2048)
+def _telling(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Which of these names hold business keys, and of which type."""
+    return tuple((name, kind) for name in sorted(names) if (kind := _type_by_seen_name[name]))
 
 
 def data_keys(data: Value) -> tuple[BusinessKey, ...]:

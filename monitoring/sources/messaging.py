@@ -10,14 +10,16 @@ from monitoring.destinations import is_dead_letter, takes_dead_letters
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanKind, SpanRecord, StatusCode
 from monitoring.sources import headers
-from monitoring.sources.entry import entry_span, stable_name
+from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import NO_FAILURE, Failure, death_note, failure_of
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import first, flag, moment, text, whole
 
 #: The last is what consumers wrote by versions 1.17 to 1.19 of the conventions.
 DESTINATION = (
     "messaging.destination.name", "messaging.destination", "messaging.destination_name", "messaging.source.name",
 )  # fmt: skip
+_DESTINATIONS = frozenset(DESTINATION)
 _SUBSCRIPTION = "messaging.destination.subscription.name"
 _REQUEUE = ("messaging.rabbitmq.requeue", "messaging.rabbitmq.message.requeue")
 _OPERATION = ("messaging.operation.name", "messaging.operation", "messaging.operation.type")
@@ -58,12 +60,15 @@ class _Outcome:
 class Messaging:
     """Spans of producers, consumers and settlements; each says at most one thing about its message."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        mine = [span for span in spans if not _MARKS.isdisjoint(span.attributes)]
+    def speaks(self, names: frozenset[str]) -> bool:
+        return not _MARKS.isdisjoint(names)
+
+    def read(self, trace: Trace) -> Reading | None:
+        mine = [span for span in trace if not _MARKS.isdisjoint(span.attributes)]
         if not mine:
             return None
         said = [(span, outcome) for span in mine if (outcome := _outcome(span)) is not None]
-        return Reading(dialect="messaging", identity=_identity(spans), attempts=_numbered(said, spans))
+        return Reading(dialect="messaging", identity=_identity(trace), attempts=_numbered(said, trace))
 
 
 class Parked:
@@ -73,8 +78,11 @@ class Parked:
     once.
     """
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        taken = [span for span in spans if _takes_dead_letter(span)]
+    def speaks(self, names: frozenset[str]) -> bool:
+        return not _DESTINATIONS.isdisjoint(names)
+
+    def read(self, trace: Trace) -> Reading | None:
+        taken = [span for span in trace if _takes_dead_letter(span)]
         if not taken:
             return None
         # A batch is received by a span without an id, and each of its messages processed by one that has it.
@@ -86,7 +94,7 @@ class Parked:
         said = [(span, _Outcome(Phase.DEAD, Confidence.DERIVED, headers.cause(span.attributes)))
                 for span in units.values()]  # fmt: skip
         # The message lay there before its handler began; what the handler does with it comes after its death.
-        facts = tuple(replace(fact, ended_at=fact.started_at) for fact in _numbered(said, spans))
+        facts = tuple(replace(fact, ended_at=fact.started_at) for fact in _numbered(said, trace))
         return Reading(dialect="messaging", attempts=facts)
 
 
@@ -104,9 +112,9 @@ def _takes_dead_letter(span: SpanRecord) -> bool:
     return not (empty or failed)
 
 
-def _identity(spans: Sequence[SpanRecord]) -> Identity | None:
+def _identity(trace: Trace) -> Identity | None:
     """The consumer that a request starts with is named by its service and queue; a producer says nothing."""
-    span, rank = entry_span(spans)
+    span, rank = trace.entry, trace.rank
     attributes = span.attributes
     system = text(attributes.get("messaging.system"))[:50]
     destination = stable_name(_destination(span))

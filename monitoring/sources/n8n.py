@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode
 from monitoring.sources.failures import Failure, bounded_class, failure_of
+from monitoring.sources.trace import Trace
 from monitoring.sources.values import flag, moment, text
 
 _FAILED = frozenset({"error", "crashed"})
@@ -20,8 +21,11 @@ _PHASES = {"success": Phase.OK, "canceled": Phase.CANCELLED, "cancelled": Phase.
 class N8n:
     """`workflow.execute` spans: the outermost one names the run, each is an attempt at its execution."""
 
-    def read(self, spans: Sequence[SpanRecord]) -> Reading | None:
-        named = [span for span in spans if "n8n.workflow.id" in span.attributes]
+    def speaks(self, names: frozenset[str]) -> bool:
+        return "n8n.workflow.id" in names
+
+    def read(self, trace: Trace) -> Reading | None:
+        named = [span for span in trace if "n8n.workflow.id" in span.attributes]
         mine = [span for span in named if "n8n.execution.id" in span.attributes]
         if not mine:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from monitoring.facts import DEAD_PHASES, AttemptFact, Identity, Phase, Reading
@@ -22,6 +23,7 @@ from monitoring.sources.keys import united
 from monitoring.sources.messaging import Messaging, Parked
 from monitoring.sources.n8n import N8n
 from monitoring.sources.nats import NatsAdvisories
+from monitoring.sources.trace import traced
 
 SPAN_DIALECTS: tuple[SpanDialect, ...] = (Andon(), N8n(), Camunda(), Celery(), Messaging(), Generic())
 _PARKED: SpanDialect = Parked()
@@ -33,12 +35,20 @@ _MOST_ATTEMPTS = 1_000_000
 
 def read_trace(spans: Sequence[SpanRecord]) -> Reading:
     """What all dialects together recognise in the spans of one trace that came in one request."""
-    readings = [found for dialect in SPAN_DIALECTS if (found := dialect.read(spans)) is not None]
-    if not any(fact.phase in DEAD_PHASES for reading in readings for fact in reading.attempts):
-        parked = _PARKED.read(spans)
+    trace = traced(spans)
+    speaking, may_be_parked = _speaking(trace.names)
+    readings = [found for dialect in speaking if (found := dialect.read(trace)) is not None]
+    if may_be_parked and not any(fact.phase in DEAD_PHASES for reading in readings for fact in reading.attempts):
+        parked = _PARKED.read(trace)
         if parked is not None:
             readings.insert(-1, parked)  # Before the generic reading, which counts repeated handlers as tries.
     return merged(readings)
+
+
+@lru_cache(maxsize=2048)
+def _speaking(names: frozenset[str]) -> tuple[tuple[SpanDialect, ...], bool]:
+    """Which dialects can say something of such spans, and whether a queue is named; a plant has few sets of names."""
+    return tuple(dialect for dialect in SPAN_DIALECTS if dialect.speaks(names)), _PARKED.speaks(names)
 
 
 def read_event(event: EventRecord) -> Reading:

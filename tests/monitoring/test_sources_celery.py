@@ -14,6 +14,7 @@ from monitoring.facts import AttemptFact, Phase, Rank
 from monitoring.records import Encoding, Payload, Signal, SpanKind, SpanRecord, Value
 from monitoring.sources.celery import Celery
 from monitoring.sources.registry import read_trace
+from monitoring.sources.trace import Trace
 from tests.monitoring.samples import NOW, RECORDED, key, span, told
 
 _BODIES = sorted((RECORDED / "captured" / "celery-otlp").glob("*.bin"))
@@ -44,7 +45,7 @@ def task(
 
 
 def attempts(*spans: SpanRecord) -> tuple[AttemptFact, ...]:
-    reading = Celery().read(spans)
+    reading = Celery().read(Trace(spans))
     assert reading is not None
     return reading.attempts
 

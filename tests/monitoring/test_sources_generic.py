@@ -6,8 +6,9 @@ import pytest
 
 from monitoring.facts import Confidence, Phase, Rank
 from monitoring.records import SpanEvent, SpanKind, SpanRecord, Value
-from monitoring.sources.entry import entry_span, stable_name
+from monitoring.sources.entry import stable_name
 from monitoring.sources.registry import EVENT_DIALECTS, SPAN_DIALECTS, read_trace
+from monitoring.sources.trace import Trace
 from tests.monitoring.samples import START_NS, exception, key, span
 
 
@@ -43,9 +44,13 @@ def test_it_prefers_a_root_then_a_called_service_then_any_orphan() -> None:
     called = span(2, parent=91, kind=SpanKind.SERVER, at_ms=5)
     root = span(3, at_ms=9)
 
-    assert entry_span([orphan]) == (orphan, Rank.GUESS)
-    assert entry_span([orphan, called]) == (called, Rank.ENTRY)
-    assert entry_span([orphan, called, root]) == (root, Rank.ROOT)
+    for spans, found in (
+        ([orphan], (orphan, Rank.GUESS)),
+        ([orphan, called], (called, Rank.ENTRY)),
+        ([orphan, called, root], (root, Rank.ROOT)),
+    ):
+        trace = Trace(spans)
+        assert (trace.entry, trace.rank) == found
 
 
 def test_it_counts_declared_http_resends() -> None:
@@ -105,7 +110,7 @@ def test_it_gathers_keys_of_all_spans_by_exact_names_only() -> None:
         span(2, {"order_id": 4711, "shipment.id": " S-1 ", "lot": "", "andon.key.Bad Type": "x"}, parent=1),
     ]
 
-    assert read_trace(spans).keys == (key("order", "4711"), key("pallet", "P-1"), key("shipment", "S-1"))
+    assert read_trace(spans).keys == (key("pallet", "P-1"), key("order", "4711"), key("shipment", "S-1"))
 
 
 def own(more: dict[str, Value], *, failed: bool = False) -> SpanRecord:
