@@ -60,15 +60,26 @@ def current_tenant_id() -> int:
 
 @contextmanager
 def tenant_scope(
-    tenant_id: int, *, actor: str, on_behalf_of: str = "", reason: str = "", using: str = "default"
+    tenant_id: int,
+    *,
+    actor: str,
+    on_behalf_of: str = "",
+    reason: str = "",
+    using: str = "default",
+    lock_timeout: str = "",
 ) -> Iterator[Scope]:
-    """Open a transaction in which exactly this tenant's rows exist. Nested scopes must name the same tenant."""
+    """Open a transaction in which exactly this tenant's rows exist. Nested scopes must name the same tenant.
+
+    `lock_timeout`, as PostgreSQL writes it ("3s"), ends a statement that waits longer for somebody else's lock.
+    """
     outer = _current.get()
     if outer is not None and outer.tenant_id != tenant_id:
         raise ScopeConflict(f"a scope for tenant {tenant_id} inside one for tenant {outer.tenant_id}")
     scope = Scope(tenant_id, actor, on_behalf_of, reason)
+    # Within a transaction that is under way, an earlier scope's words still stand.
+    is_new = not connections[using].in_atomic_block
     with transaction.atomic(using=using):
-        _state(scope, using)
+        _state(scope, using, whole=not is_new, lock_timeout=lock_timeout)
         token = _current.set(scope)
         try:
             yield scope
@@ -76,7 +87,7 @@ def tenant_scope(
             _current.reset(token)
         if outer is not None:
             # A savepoint that is released keeps SET LOCAL, so the outer actor is stated again.
-            _state(outer, using)
+            _state(outer, using, whole=True)
 
 
 @contextmanager
@@ -86,16 +97,22 @@ def installation_scope(*, actor: str, reason: str = "", using: str = "default") 
         yield scope
 
 
-def _state(scope: Scope, using: str) -> None:
-    settings = {
-        "app.tenant_id": str(scope.tenant_id),
-        "app.actor": scope.actor,
-        "app.on_behalf_of": scope.on_behalf_of,
-        "app.reason": scope.reason,
-    }
-    statement = sql.SQL("; ").join(
-        sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(*name.split(".")), sql.Literal(value.replace("\x00", "")))
-        for name, value in settings.items()
+def _state(scope: Scope, using: str, *, whole: bool, lock_timeout: str = "") -> None:
+    """Set what policies and triggers read; a new transaction knows nothing yet, so what is empty need not be said."""
+    settings = (
+        ("app.tenant_id", str(scope.tenant_id)),
+        ("app.actor", scope.actor),
+        ("app.on_behalf_of", scope.on_behalf_of),
+        ("app.reason", scope.reason),
+        *([("lock_timeout", lock_timeout)] if lock_timeout else []),
     )
+    statement = "; ".join(f"SET LOCAL {name} = {_literal(value)}" for name, value in settings if whole or value)
     with connections[using].cursor() as cursor:
-        cursor.execute(statement.as_string(connections[using].connection))
+        cursor.execute(statement)
+
+
+def _literal(value: str) -> str:
+    """The value as a string constant of SQL, whatever standard_conforming_strings says."""
+    if value.isascii() and value.replace(":", "").replace("_", "").replace("-", "").isalnum():
+        return f"'{value}'"
+    return sql.Literal(value.replace("\x00", "")).as_string()

@@ -1,14 +1,13 @@
 """What bytes on the wire mean, remembered: a plant says the same attributes over and over.
 
 Three in four attributes of a span were met before, byte for byte (method, route, queue, host), and looking bytes up
-costs a tenth of reading them. What is remembered is bounded in number and size, and names with ever new values (order
-numbers, message ids) are read each time rather than kept.
+costs a tenth of reading them. What is remembered is bounded in number and size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
@@ -21,86 +20,62 @@ from .any_values import attributes_of, value_of
 from .values import Poison, clean_text
 
 Pair: TypeAlias = tuple[str, Value]
+Meaning = TypeVar("Meaning")
 
 UNREADABLE = "the item can't be parsed: text that is not UTF-8, nesting beyond 100 levels or a broken field"
 _MOST_ENTRIES = 8192
 _MOST_BYTES = 256
-#: A name with more values than this is not remembered any more.
-_MOST_VALUES = 256
-_MOST_NAMES = 4096
 _KEY, _VALUE, _TEXT, _NUMBER, _TRUTH = 0x0A, 0x12, 0x0A, 0x18, 0x10
 _STATUSES = tuple(StatusCode)
 
 
-class _Pairs(dict[bytes, Pair]):
-    """KeyValue messages by their bytes."""
+class _Remembered(dict[bytes, Meaning]):
+    """Meanings by their bytes, in two generations: what is met again moves on, what is not is forgotten.
 
-    def __init__(self) -> None:
+    Several threads write to it at once: each step is one operation on a dict, and what is lost is read again.
+    """
+
+    def __init__(self, read: Callable[[bytes], Meaning]) -> None:
         super().__init__()
-        self._values_of: dict[str, int] = {}
+        self._read = read
+        self._older: dict[bytes, Meaning] = {}
 
-    def __missing__(self, raw: bytes) -> Pair:
-        pair = _short_pair(raw) or _any_pair(raw)
-        name, value = pair
-        if len(raw) <= _MOST_BYTES and not isinstance(value, list | dict):
-            values = self._values_of.get(name, 0)
-            if values < _MOST_VALUES:
-                self._make_room()
-                self._values_of[name] = values + 1
-                self[raw] = pair
-        return pair
-
-    def _make_room(self) -> None:
-        if len(self) >= _MOST_ENTRIES or len(self._values_of) >= _MOST_NAMES:
+    def __missing__(self, raw: bytes) -> Meaning:
+        meaning = self._older.get(raw)
+        if meaning is None:
+            meaning = self._read(raw)
+            if len(raw) > _MOST_BYTES:
+                return meaning
+        if len(self) >= _MOST_ENTRIES:
+            self._older = dict(self)
             self.clear()
-            self._values_of.clear()
+        self[raw] = meaning
+        return meaning
 
 
-class _Texts(dict[bytes, str]):
-    """Short texts by their bytes; names of spans, mostly."""
-
-    def __missing__(self, raw: bytes) -> str:
-        try:
-            text = clean_text(raw.decode())
-        except UnicodeDecodeError:
-            raise Poison(UNREADABLE) from None
-        if len(raw) <= _MOST_BYTES:
-            if len(self) >= _MOST_ENTRIES:
-                self.clear()
-            self[raw] = text
-        return text
+def _pair(raw: bytes) -> Pair:
+    return _short_pair(raw) or _any_pair(raw)
 
 
-class _Statuses(dict[bytes, tuple[StatusCode, str]]):
-    """Status messages by their bytes: code and text."""
-
-    def __missing__(self, raw: bytes) -> tuple[StatusCode, str]:
-        try:
-            said = Status.FromString(raw)
-        except DecodeError:
-            raise Poison(UNREADABLE) from None
-        code = _STATUSES[said.code] if 0 < said.code < len(_STATUSES) else StatusCode.UNSET
-        status = code, clean_text(said.message)
-        if len(raw) <= _MOST_BYTES:
-            if len(self) >= _MOST_ENTRIES:
-                self.clear()
-            self[raw] = status
-        return status
+def _text(raw: bytes) -> str:
+    try:
+        return clean_text(raw.decode())
+    except UnicodeDecodeError:
+        raise Poison(UNREADABLE) from None
 
 
-#: Written to by several threads at once: each step is one operation on a dict, and what is lost is read again.
-PAIRS = _Pairs()
-TEXTS = _Texts()
-STATUSES = _Statuses()
+def _status(raw: bytes) -> tuple[StatusCode, str]:
+    try:
+        said = Status.FromString(raw)
+    except DecodeError:
+        raise Poison(UNREADABLE) from None
+    code = _STATUSES[said.code] if 0 < said.code < len(_STATUSES) else StatusCode.UNSET
+    return code, clean_text(said.message)
+
+
 _shared: dict[tuple[bytes, bytes], tuple[Attributes, str]] = {}
 _MOST_SHARED = 1024
 _MOST_SHARED_BYTES = 4096
-
-
-def attributes_from(raws: Iterable[bytes]) -> dict[str, Value]:
-    """The KeyValue messages as a mapping; of a key that is sent twice the last value counts. Raises Poison."""
-    pairs = PAIRS
-    return dict([pairs[raw] for raw in raws])
 
 
 def shared(resource: bytes, scope: bytes) -> tuple[Attributes | None, str]:
@@ -166,3 +141,9 @@ def _any_pair(raw: bytes) -> Pair:
     except DecodeError:
         raise Poison(UNREADABLE) from None
     return clean_text(pair.key), value_of(pair.value)
+
+
+#: KeyValue messages, texts and status messages (code and text) by their bytes.
+PAIRS = _Remembered(_pair)
+TEXTS = _Remembered(_text)
+STATUSES = _Remembered(_status)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from monitoring.desk import Desk
 from monitoring.findings import Kind, Severity
-from monitoring.live import announce
+from monitoring.live import announce, announce_soon
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
 from monitoring.stages import Alerted, Notified
@@ -39,9 +39,8 @@ def notify(alerted: Alerted, desk: Desk) -> Notified:
         *notifications_write([*raised, *_withheld(grown)], "raised", desk.now),
         *notifications_write(alerted.resolved, "resolved", desk.now),
     ]
-    topics = ["board"] if alerted.runs or alerted.events else []
-    topics += ["runs"] if alerted.runs else []
-    topics += ["alerts"] if alerted.changes or alerted.resolved else []
+    announce_soon(desk.tenant_id, ["board", "runs"] if alerted.runs else ["board"] if alerted.events else [])
+    topics = ["alerts", "board"] if alerted.changes or alerted.resolved else []
     topics += ["catalogue"] if any(change.kind == Kind.UNMAPPED for change in alerted.changes) else []
     topics += ["dead_letters"] if alerted.dead_letters else []
     announce(desk.tenant_id, topics)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
-
-from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.facts import RunFact
 from monitoring.project.promise import with_promise
+from monitoring.project.rows import arrays, run
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
 from monitoring.project.workflows import Workflows
 
@@ -25,8 +25,8 @@ _TYPES = {
 }  # fmt: skip
 #: Arrays of arrays can't be unnested row by row, so the two array columns travel as joined text.
 _SPLIT = {
-    "services": "string_to_array(services, E'\\x1f')",
-    "intakes": "string_to_array(intakes, E'\\x1f')::bigint[]",
+    "services": "string_to_array({0}, E'\\x1f')",
+    "intakes": "string_to_array({0}, E'\\x1f')::bigint[]",
 }
 
 
@@ -45,41 +45,70 @@ class ProjectedRun:
 
 
 def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedRun, ...]:
-    """Insert or merge one run for each trace. Requests that meet on a trace are merged one after the other."""
-    waiting = {fact.trace_id: fact for fact in facts}
+    """Insert or merge one run for each trace. Requests that meet on a trace are merged one after the other.
+
+    Most traces are new, so inserting comes first; what is there already is then locked, always in the order of trace
+    ids, so that two requests wait for each other but never both ways.
+    """
+    waiting = {fact.trace_id: _fresh(fact, workflows, desk) for fact in sorted(facts, key=attrgetter("trace_id"))}
     done: list[ProjectedRun] = []
     while waiting:
-        known = _locked(sorted(waiting))
-        projected = [_project(fact, known.get(trace_id), workflows, desk) for trace_id, fact in sorted(waiting.items())]
-        _update([run.row for run in projected if run.before])
-        made = _insert([run.row for run in projected if not run.before], desk.tenant_id)
-        for run in projected:
-            identifier = run.row.id or made.get(run.row.trace_id)
-            # Another request made the same trace meanwhile: merge into what it committed.
-            if identifier is not None:
-                done.append(replace(run, row=replace(run.row, id=identifier)))
-                del waiting[run.row.trace_id]
+        made = _insert([run.row for run in waiting.values()], desk.tenant_id)
+        done += [_identified(waiting.pop(trace_id), identifier) for trace_id, identifier in made.items()]
+        known = _locked(waiting)
+        merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items()]
+        _update([run.row for run in merged])
+        done += merged
     return tuple(done)
 
 
-def _project(fact: RunFact, known: RunRow | None, workflows: Workflows, desk: Desk) -> ProjectedRun:
-    fresh = fresh_row(fact, workflows.of(fact.identity).id, desk.intake_id)
-    row = merged_row(known, fresh) if known else fresh
-    return ProjectedRun(fact, with_promise(row, desk.catalogue.slas.get(row.process_id or 0, ())), known)
+def _fresh(fact: RunFact, workflows: Workflows, desk: Desk) -> ProjectedRun:
+    row = fresh_row(fact, workflows.of(fact.identity).id, desk.intake_id)
+    return ProjectedRun(fact, _promised(row, desk), None)
+
+
+def _identified(run: ProjectedRun, identifier: int) -> ProjectedRun:
+    return ProjectedRun(run.fact, replace(run.row, id=identifier), None)
+
+
+def _merged(run: ProjectedRun, known: RunRow, desk: Desk) -> ProjectedRun:
+    return ProjectedRun(run.fact, _promised(merged_row(known, run.row), desk), known)
+
+
+def _promised(row: RunRow, desk: Desk) -> RunRow:
+    return with_promise(row, desk.catalogue.slas.get(row.process_id or 0, ()))
 
 
 _NAMES = [field.name for field in fields(RunRow)]
+_WRITTEN = [name for name in _NAMES if name != "id"]
+_values = attrgetter(*_WRITTEN)
+_COLUMNS = ", ".join(_NAMES)
+_GIVEN = ", ".join(f"%s::{_TYPES[name]}[]" for name in _WRITTEN)
+# Column names of our own dataclass throughout.
+_SELECT = (
+    f"SELECT {_COLUMNS} FROM monitoring_run "  # noqa: S608
+    "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s::bytea[]) "
+    "ORDER BY trace_id FOR UPDATE"
+)
+_INSERT = (
+    f"INSERT INTO monitoring_run (tenant_id, {', '.join(_WRITTEN)}) "  # noqa: S608
+    f"SELECT %s::int, {', '.join(_SPLIT.get(name, '{0}').format(name) for name in _WRITTEN)} "
+    f"FROM unnest({_GIVEN}) AS given({', '.join(_WRITTEN)}) "
+    "ON CONFLICT (tenant_id, trace_id) DO NOTHING RETURNING trace_id, id"
+)
+_UPDATE = (
+    "UPDATE monitoring_run AS run SET "  # noqa: S608
+    + ", ".join(f"{name} = {_SPLIT.get(name, '{0}').format('given.' + name)}" for name in _WRITTEN)
+    + f" FROM unnest(%s::bigint[], {_GIVEN}) AS given(id, {', '.join(_WRITTEN)}) "
+    "WHERE run.tenant_id = current_setting('app.tenant_id')::int AND run.id = given.id"
+)
 
 
 def _locked(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
-    columns = ", ".join(_NAMES)
-    statement = (
-        f"SELECT {columns} FROM monitoring_run "  # noqa: S608  Column names of our own dataclass.
-        "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s) ORDER BY trace_id FOR UPDATE"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [list(trace_ids)])
-        return {row.trace_id: row for row in map(_row, cursor.fetchall())}
+    wanted = arrays(["bytea"], [trace_ids])
+    if wanted == ["{}"]:
+        return {}
+    return {row.trace_id: row for row in map(_row, run(_SELECT, wanted))}
 
 
 def _row(values: Sequence[Any]) -> RunRow:
@@ -90,42 +119,21 @@ def _row(values: Sequence[Any]) -> RunRow:
     return RunRow(**named)
 
 
-def _values(row: RunRow, names: Iterable[str]) -> list[Any]:
-    services = (name.replace(_SEPARATOR, " ") for name in row.services)
-    plain = {"services": _SEPARATOR.join(services), "intakes": _SEPARATOR.join(map(str, row.intakes))}
-    return [plain[name] if name in plain else getattr(row, name) for name in names]
-
-
 def _insert(rows: Sequence[RunRow], tenant_id: int) -> dict[bytes, int]:
-    columns = [("tenant_id", "int"), *((name, _TYPES[name]) for name in _NAMES if name != "id")]
-    names = [name for name, _ in columns]
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
-    selected = ", ".join(_SPLIT.get(name, name) for name in names)
-    statement = (
-        f"INSERT INTO monitoring_run ({', '.join(names)}) "  # noqa: S608  Column names of our own dataclass.
-        f"SELECT {selected} FROM unnest({arrays}) AS given({', '.join(names)}) "
-        "ON CONFLICT (tenant_id, trace_id) DO NOTHING RETURNING trace_id, id"
-    )
     if not rows:
         return {}
-    values = [[tenant_id, *_values(row, names[1:])] for row in rows]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [list(column) for column in zip(*values, strict=True)])
-        return {bytes(trace_id): identifier for trace_id, identifier in cursor.fetchall()}
+    return {bytes(trace_id): identifier for trace_id, identifier in run(_INSERT, [tenant_id, *_arrays(rows)])}
 
 
 def _update(rows: Sequence[RunRow]) -> None:
-    if not rows:
-        return
-    names = [name for name in _NAMES if name != "id"]
-    arrays = ", ".join(f"%s::{_TYPES[name]}[]" for name in names)
-    assigned = ", ".join(f"{name} = {_SPLIT.get(name, name).replace(f'({name}', f'(given.{name}')}" if name in _SPLIT
-                         else f"{name} = given.{name}" for name in names)  # fmt: skip
-    statement = (
-        f"UPDATE monitoring_run AS run SET {assigned} "  # noqa: S608  Column names of our own dataclass.
-        f"FROM unnest(%s::bigint[], {arrays}) AS given(id, {', '.join(names)}) "
-        "WHERE run.tenant_id = current_setting('app.tenant_id')::int AND run.id = given.id"
+    if rows:
+        run(_UPDATE, [*arrays(["bigint"], [[row.id for row in rows]]), *_arrays(rows)])
+
+
+def _arrays(rows: Sequence[RunRow]) -> list[str]:
+    columns = dict(zip(_WRITTEN, zip(*map(_values, rows), strict=True), strict=True))
+    columns["services"] = tuple(
+        _SEPARATOR.join([name.replace(_SEPARATOR, " ") for name in names]) for names in columns["services"]
     )
-    columns = [list(column) for column in zip(*(_values(row, names) for row in rows), strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [[row.id for row in rows], *columns])
+    columns["intakes"] = tuple(_SEPARATOR.join(map(str, intakes)) for intakes in columns["intakes"])
+    return arrays([_TYPES[name] for name in _WRITTEN], columns.values())

@@ -28,8 +28,6 @@ ACTOR = "system:intake"
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
-#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch.
-_LOCK_PATIENCE = "SET LOCAL lock_timeout = '3s'"
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
@@ -66,15 +64,15 @@ def _committed(
 ) -> Answer:
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(arrival.tenant_id, actor=ACTOR), connection.cursor() as cursor:
-                cursor.execute(_LOCK_PATIENCE)
+            with tenant_scope(arrival.tenant_id, actor=ACTOR, lock_timeout="3s"):
                 kept = keep(arrival, payload, decoded)
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:
                     desk = Desk(arrival.tenant_id, kept.intake_id, catalogue(), payload.received_at)
                     intended = run_main_line(decoded, desk).intended
-        except OperationalError as error:
-            if left and _sqlstate(error) in _TRY_AGAIN:
+        except (OperationalError, InterfaceError) as error:
+            was_lost = _drop_if_lost()
+            if left and (was_lost or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
         if intended:
@@ -83,6 +81,19 @@ def _committed(
     count = len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
     answer = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
     return Answer(200, answer, content_type(arrival.encoding))
+
+
+def _drop_if_lost() -> bool:
+    """Let go of a connection that broke, and say whether there was one: the next try opens another.
+
+    Each thread keeps its connection from request to request and finds out here that the server was restarted, rather
+    than asking before each request. What was committed before the connection broke is known again by its digest.
+    """
+    held = connection.connection
+    if held is None or not (held.closed or held.broken):
+        return False
+    connection.close()
+    return True
 
 
 def _sqlstate(error: BaseException) -> str:

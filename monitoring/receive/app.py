@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 from django.conf import settings
-from django.db import close_old_connections
 
 from monitoring.receive.accept import accept
 from monitoring.receive.arrival import Answer, Arrival, refusal
@@ -134,17 +133,11 @@ class IntakeApp:
         return lambda ids: self._after(tenant_id, ids)
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        working = asyncio.get_running_loop().run_in_executor(self._threads, _with_live_connection, call)
+        working = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
             return await asyncio.wait_for(working, _ANSWER_S)
         except TimeoutError:
             raise Stalled(f"no answer within {_ANSWER_S:.0f} s") from None
-
-
-def _with_live_connection(call: Callable[[], Any]) -> Any:
-    """As Django does at the start of each request: a connection that broke since the last one is not used again."""
-    close_old_connections()
-    return call()
 
 
 class BodyTooLarge(ValueError):

@@ -30,7 +30,7 @@ def text(value: Value) -> str:
 
 def whole(value: Value) -> int | None:
     """The value as a whole number, or None; Kafka writes counters as big-endian bytes of a fixed width."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
