@@ -17,6 +17,7 @@ from monitoring.desk import Desk
 from monitoring.pipeline import run_main_line
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
+from monitoring.receive.connections import drop_broken_connection
 from monitoring.receive.log import keep, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, UnsupportedPayload
 from partners.scope import tenant_scope
@@ -29,7 +30,7 @@ ACTOR = "system:intake"
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
 #: Exporters give up after ten seconds; an answer that comes before lets them keep their batch.
-_LOCK_PATIENCE = "SET LOCAL lock_timeout = '3s'"
+_PATIENCE = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '4s'"
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
@@ -40,7 +41,7 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
     A fault that will pass is answered with 503, never 500: exporters drop a batch for good at 500.
     """
     try:
-        body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES)
+        body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES, arrival.room)
         if not body and arrival.signal.value != "events":
             raise MalformedPayload("The body is empty. An OTLP request that has something to say is never empty.")
         payload = payload_of_arrival(arrival, body, timezone.now())
@@ -58,7 +59,8 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
         if not _is_transient(error):
             raise
         _log.warning("intake is waiting for the database: %s", error)
-        return refusal(arrival.encoding, 503, "database", "The database can't be written to at the moment; try again.")
+        message = "The database can't be written to at the moment; try again."
+        return refusal(arrival.encoding, 503, "database", message, items=_count(decoded))
 
 
 def _committed(
@@ -67,22 +69,28 @@ def _committed(
     for left in reversed(range(_TRIES)):
         try:
             with tenant_scope(arrival.tenant_id, actor=ACTOR), connection.cursor() as cursor:
-                cursor.execute(_LOCK_PATIENCE)
+                cursor.execute(_PATIENCE)
                 kept = keep(arrival, payload, decoded)
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:
                     desk = Desk(arrival.tenant_id, kept.intake_id, catalogue(), payload.received_at)
                     intended = run_main_line(decoded, desk).intended
-        except OperationalError as error:
-            if left and _sqlstate(error) in _TRY_AGAIN:
+        except (OperationalError, InterfaceError) as error:
+            # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
+            if left and (drop_broken_connection() or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
         if intended:
             after(intended)
         break
-    count = len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
-    answer = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
-    return Answer(200, answer, content_type(arrival.encoding))
+    count = _count(decoded)
+    body = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
+    reason = "repeated" if kept.repeated else ""
+    return Answer(200, body, content_type(arrival.encoding), reason, items=count, rejected=len(decoded.rejections))
+
+
+def _count(decoded: Decoded) -> int:
+    return len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
 
 
 def _sqlstate(error: BaseException) -> str:
