@@ -24,6 +24,8 @@ def _flag(name: str, default: bool) -> bool:
 # What this installation is -------------------------------------------------------------------------------------------
 VERSION = "0.1.0"
 PORT = int(os.environ.get("PORT", "8000"))
+#: Where OTLP over gRPC is taken; 0: nowhere.
+GRPC_PORT = int(os.environ.get("ANDON_GRPC_PORT", "0"))
 #: True where Andon is reached over HTTPS; then cookies, redirects and HSTS insist on it.
 SECURE = _flag("ANDON_SECURE", default=False)
 DEBUG = _flag("ANDON_DEBUG", default=False)

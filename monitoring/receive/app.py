@@ -73,7 +73,7 @@ def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], receive: Rec
         spoken=spoken,
         key=bearer(headers.get("authorization", "")),
         encoding=lambda: negotiate(signal, headers.get("content-type", "")),
-        packing=headers.get("content-encoding", "").strip().lower(),
+        packing=lambda _: headers.get("content-encoding", "").strip().lower(),
         headers=headers,
         announced=int(announced) if announced.isdecimal() else 0,
         read=lambda hold: _read(receive, hold),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from monitoring.receive.gate import KeyRing, KeysUnavailable
 from monitoring.receive.outcomes import Outcomes
 from monitoring.receive.quota import OverQuota, Quota
 from monitoring.receive.room import Hold, Room
-from monitoring.receive.share import Overloaded, OverShare
+from monitoring.receive.share import Overloaded, OverShare, Share
 from monitoring.receive.turns import Stalled, Turns
 from monitoring.records import Encoding, PayloadTooLarge, Signal, UnsupportedPayload
 from partners.keys import KeyHolder
@@ -41,16 +42,18 @@ class Disconnected(Exception):
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request that has not been read yet. `encoding` names the body's encoding or raises UnsupportedPayload; `read`
-    returns the body and tells each chunk's size before it is kept; `announced` is the size it will have, or 0."""
+    returns the body and tells each chunk's size before it is kept; `announced` is the size it will have, or 0;
+    `packing` names the body's Content-Encoding; `reading` is shared by what can only be read in one piece."""
 
     signal: Signal
     spoken: Encoding
     key: str
     encoding: Callable[[], Encoding]
-    packing: str
+    packing: Callable[[bytes], str]
     headers: Mapping[str, str]
     announced: int
     read: Callable[[Callable[[int], None]], Awaitable[bytes]]
+    reading: Share | None = None
 
 
 class Door:
@@ -98,10 +101,10 @@ class Door:
             raise too_large()
         self.quota.enter(holder.tenant_id)
         with self.room.entered(holder.tenant_id, ask.announced, hold):
-            async with asyncio.timeout(_PATIENCE_S):
-                body = await ask.read(hold.add)
+            body = await _read(ask, holder, hold)
             self.quota.spend(holder.tenant_id, len(body))
-            arrival = Arrival(holder.tenant_id, holder.prefix, ask.signal, encoding, ask.packing, ask.headers, body)
+            packing = ask.packing(body)
+            arrival = Arrival(holder.tenant_id, holder.prefix, ask.signal, encoding, packing, ask.headers, body)
             return await self._in_turn(arrival)
 
     async def _in_turn(self, arrival: Arrival) -> Answer:
@@ -121,6 +124,14 @@ class Door:
             is_large=is_large,
             limit_s=max(0.0, ends - time.monotonic()),
         )
+
+
+async def _read(ask: Ask, holder: KeyHolder, hold: Hold) -> bytes:
+    with ExitStack() as stack:
+        if ask.reading is not None:
+            stack.enter_context(ask.reading.holding(holder.tenant_id)).add(1)
+        async with asyncio.timeout(_PATIENCE_S):
+            return await ask.read(hold.add)
 
 
 def too_large() -> PayloadTooLarge:
