@@ -57,4 +57,5 @@ async def _lifespan(
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await hub.close()
+    await asyncio.to_thread(intake.door.outcomes.write)
     await send({"type": "lifespan.shutdown.complete"})

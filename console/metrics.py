@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterator, Mapping
 
 import psutil
 from django.conf import settings
@@ -13,8 +14,16 @@ from django.http import HttpRequest, HttpResponse
 
 from console.health import queue_age_s
 from monitoring.receive.outcomes import totals_of_all
+from monitoring.receive.tally import Figures, Outcome
 
 _STARTED = time.time()
+#: A 200 is accepted, a 429 or 503 throttled (its sender comes back), everything else rejected.
+_COUNTERS = (
+    ("andon_intake_requests_total", "Intake requests of all web workers by signal, status and reason.", "requests"),
+    ("andon_intake_items_total", "Their spans, records, points and events, as far as they were read.", "items"),
+    ("andon_intake_items_rejected_total", "Items refused out of requests that were taken.", "rejected"),
+    ("andon_intake_bytes_total", "Bytes of their bodies over the wire, as far as they were read.", "bytes"),
+)
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
@@ -24,11 +33,8 @@ async def metrics(request: HttpRequest) -> HttpResponse:
         "# HELP andon_info The running version.",
         "# TYPE andon_info gauge",
         f'andon_info{{version="{settings.VERSION}"}} 1',
-        "# HELP andon_intake_requests_total Intake requests of all web workers by signal, status and reason.",
-        "# TYPE andon_intake_requests_total counter",
+        *intake_counters(await asyncio.to_thread(totals_of_all)),
     ]
-    for (signal, status, reason), count in sorted((await asyncio.to_thread(totals_of_all)).items()):
-        lines.append(f'andon_intake_requests_total{{signal="{signal}",status="{status}",reason="{reason}"}} {count}')
     process = psutil.Process(worker)
     lines += [
         "# HELP andon_queue_age_seconds For how long the oldest due timer has been waiting.",
@@ -42,6 +48,16 @@ async def metrics(request: HttpRequest) -> HttpResponse:
         f'process_start_time_seconds{{worker="{worker}"}} {_STARTED:.0f}',
     ]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def intake_counters(totals: Mapping[Outcome, Figures]) -> Iterator[str]:
+    """The lines about intake. Received is the sum over all answers, so nothing is received and not accounted for."""
+    for name, help_text, figure in _COUNTERS:
+        yield f"# HELP {name} {help_text}"
+        yield f"# TYPE {name} counter"
+        for one, figures in sorted(totals.items()):
+            labels = f'signal="{one.signal}",status="{one.status}",reason="{one.reason}"'
+            yield f"{name}{{{labels}}} {getattr(figures, figure)}"
 
 
 def _queue_age() -> float:

@@ -24,6 +24,8 @@ def _flag(name: str, default: bool) -> bool:
 # What this installation is -------------------------------------------------------------------------------------------
 VERSION = "0.1.0"
 PORT = int(os.environ.get("PORT", "8000"))
+#: Where OTLP over gRPC is taken; 0: nowhere.
+GRPC_PORT = int(os.environ.get("ANDON_GRPC_PORT", "0"))
 #: True where Andon is reached over HTTPS; then cookies, redirects and HSTS insist on it.
 SECURE = _flag("ANDON_SECURE", default=False)
 DEBUG = _flag("ANDON_DEBUG", default=False)
@@ -101,9 +103,15 @@ LANGUAGE_CODE = "en"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 #: An intake body may not pass this, before or after decompression (OTLP 1.11 recommends 64 MiB).
 INTAKE_MAX_BYTES = int(os.environ.get("ANDON_INTAKE_MAX_BYTES", str(64 * 1024 * 1024)))
-#: Bodies that one web process holds at once; over it clients are asked to come back in a second.
-INTAKE_MAX_IN_FLIGHT_BYTES = int(os.environ.get("ANDON_INTAKE_MAX_IN_FLIGHT_BYTES", str(256 * 1024 * 1024)))
+#: Bytes over the wire that one web process holds at once; over it clients are asked to come back in a second. What
+#: they hold decompressed is bounded by the threads: 4 MiB for each, and one body of any size at a time.
+INTAKE_MAX_IN_FLIGHT_BYTES = int(os.environ.get("ANDON_INTAKE_MAX_IN_FLIGHT_BYTES", str(96 * 1024 * 1024)))
 INTAKE_THREADS = int(os.environ.get("ANDON_INTAKE_THREADS", "4"))
+#: Processes that belong to one console add up their counts under this name; without it, those of one parent do.
+INTAKE_RUN = os.environ.get("ANDON_RUN", "")
+#: What a tenant may send in a second to one web process; nought is no limit.
+INTAKE_TENANT_REQUESTS_PER_S = float(os.environ.get("ANDON_INTAKE_TENANT_REQUESTS_PER_S", "0"))
+INTAKE_TENANT_BYTES_PER_S = float(os.environ.get("ANDON_INTAKE_TENANT_BYTES_PER_S", "0"))
 
 # People --------------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "partners.User"

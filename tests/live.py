@@ -27,10 +27,23 @@ class LiveConsole:
         servers.fresh_database(servers.run_home(), database)
         self.env = children.environment({**os.environ, **servers.urls(servers.run_home(), database)}, home, self.port)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._grpc_port = 0
         self._broker = Valkey(home)
         self._broker.start()
         self._start(children.web(self.port, workers=1))
         self._wait()
+
+    def grpc(self) -> int:
+        """Starts to take OTLP over gRPC, once, and returns its port when it listens."""
+        if not self._grpc_port:
+            self._grpc_port = free_port()
+            self._start(children.grpc(self._grpc_port))
+            deadline = time.monotonic() + _READY_LIMIT_S
+            while not _listens(self._grpc_port):
+                if time.monotonic() > deadline or self._running["grpc"].poll() is not None:
+                    raise AssertionError(f"OTLP/gRPC under test did not get ready. It said:\n{self.log('grpc')}")
+                time.sleep(0.05)
+        return self._grpc_port
 
     def worker(self) -> None:
         """Starts the Celery worker, once."""
@@ -82,6 +95,11 @@ class LiveConsole:
         said = self.log("web")
         self.stop()
         raise AssertionError(f"The console under test did not get ready. It said:\n{said}")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from governance.models import AuditEntry
-from monitoring.models import CatalogueVersion, DetectorSetting, Refusal, TraceLog, WorkflowMinute
+from monitoring.models import CatalogueVersion, DetectorSetting, IntakeOutcome, TraceLog, WorkflowMinute
 from monitoring.services.grants import process_grant
 from partners.models import ApiToken, Brand, Membership
 from partners.services import ingest_key_issue
@@ -43,7 +43,7 @@ def make_scene(member: Member) -> Scene:
         alert.history.create(tenant=tenant, at=rows.MORNING, action="raised", actor="system:tests", actor_name=canary)
         DetectorSetting.objects.create(kind="dead_letter", thresholds={})
         WorkflowMinute.objects.create(workflow=workflow, process=workflow.process, minute=rows.MORNING)
-        Refusal.objects.create(hour=rows.MORNING, signal="traces", status=400, reason=canary, count=1)
+        IntakeOutcome.objects.create(hour=rows.MORNING, signal="traces", status=400, reason=canary, requests=1)
         TraceLog.objects.create(trace_id=b"t" * 16, intake=rows.make_intake(signal="logs"))
         process_grant(process=process, user=member.user, viewer=member.viewer)
         assert CatalogueVersion.objects.exists()

@@ -39,6 +39,12 @@ def web(port: int, *, workers: int = 2) -> Child:
     return replace(child, patience_s=GRACE_S + 2)
 
 
+def grpc(port: int) -> Child:
+    """OTLP over gRPC, beside the web processes."""
+    child = _python("grpc", str(PROJECT / "manage.py"), "grpc", "--port", str(port))
+    return replace(child, patience_s=GRACE_S + 2)
+
+
 def worker() -> Child:
     """Sends notifications, settles runs, watches the clock.
 

@@ -142,18 +142,18 @@ def stopped_by_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def require_free_port(port: int, *, patience_s: float = 0.0) -> None:
+def require_free_port(port: int, *, name: str = "PORT", patience_s: float = 0.0) -> None:
     """Raises StartError where the console could not listen on the port, after `patience_s` at the latest."""
     deadline = time.monotonic() + patience_s
-    while (reason := _refusal(port)) is not None:
+    while (reason := _refusal(port, name)) is not None:
         if time.monotonic() >= deadline:
             raise StartError(reason)
         time.sleep(0.1)
 
 
-def _refusal(port: int) -> str | None:
+def _refusal(port: int, name: str) -> str | None:
     if not 0 < port < 65536:
-        return f"PORT={port} is no port: they go from 1 to 65535."
+        return f"{name}={port} is no port: they go from 1 to 65535."
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -161,7 +161,7 @@ def _refusal(port: int) -> str | None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 other = port % 65535 + 1
-                return f"Port {port} is taken by another program. Choose another, e.g. `make run PORT={other}`."
+                return f"Port {port} is taken by another program. Choose another, e.g. `make run {name}={other}`."
             return f"Port {port} can't be used ({error.strerror}). Choose another, e.g. `make run PORT=8000`."
     return None
 

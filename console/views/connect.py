@@ -1,4 +1,4 @@
-"""Connect: keys, snippets to copy, and what was refused."""
+"""Connect: keys, snippets to copy, and what became of what arrived."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from console.access import tenant_page
 from console.asked import text
+from console.refusals import advice_on
 from console.snippets import PLACEHOLDER, snippets
-from monitoring.selectors.reception import reception, refusals
+from monitoring.selectors.outcomes import account_of_intake
+from monitoring.selectors.reception import reception
 from partners.access import access_key_revoke, ingest_key_make
 from partners.models import IngestKey
 from partners.roles import Right
 from partners.selectors import visible_ingest_keys
 from partners.viewer import Viewer
+
+_MOST_REFUSALS = 200
 
 
 @tenant_page(Right.VIEW_PAYLOAD)
@@ -59,6 +63,7 @@ def _page(
     request: HttpRequest, viewer: Viewer, *, key: str = "", label: str = "", problem: str = "", status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
+    account = account_of_intake(viewer, now)
     may_manage = viewer.may(Right.MANAGE_KEYS)
     shown = {
         "keys_live": visible_ingest_keys(viewer).filter(revoked_at=None) if may_manage else [],
@@ -68,6 +73,7 @@ def _page(
         "problem": problem,
         "snippets": snippets(request.build_absolute_uri("/").rstrip("/"), key or PLACEHOLDER),
         "reception": reception(viewer, now),
-        "refusals": refusals(viewer, now)[:200],
+        "account": account,
+        "refusals": [(refused, advice_on(refused)) for refused in account.refused[:_MOST_REFUSALS]],
     }
     return render(request, "connect/page.html", shown, status=status)

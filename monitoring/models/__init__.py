@@ -5,7 +5,7 @@ from monitoring.models.catalogue import CatalogueVersion, DetectorSetting, Mappi
 from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
 from monitoring.models.intake import Intake, TraceLog
-from monitoring.models.rollups import Refusal, WorkflowMinute
+from monitoring.models.rollups import IntakeOutcome, WorkflowMinute
 from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
 
 __all__ = [
@@ -19,11 +19,11 @@ __all__ = [
     "DetectorSetting",
     "Event",
     "Intake",
+    "IntakeOutcome",
     "MappingRule",
     "Notification",
     "Process",
     "ProcessUserPermission",
-    "Refusal",
     "Run",
     "Sla",
     "Timer",

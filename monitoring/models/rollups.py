@@ -1,4 +1,4 @@
-"""Figures by minute, and what was refused."""
+"""Figures by minute, and what became of requests by the hour."""
 
 from __future__ import annotations
 
@@ -52,18 +52,31 @@ class WorkflowMinute(TenantModel):
         return f"{self.workflow_id} {self.minute:%H:%M}"
 
 
-class Refusal(TenantModel):
-    """How many requests or items of a tenant were refused in an hour, and why. Exporters never show it to anyone."""
+class IntakeOutcome(TenantModel):
+    """What became of a tenant's requests in an hour, by answer and key, as one web worker counted them.
+
+    `status` and `reason` are the answer's; a 200 has no reason unless the request was known already. `items` shared the
+    request's fate (0 where it was refused unread), `rejected` were refused out of a request that was taken, `bytes`
+    came over the wire.
+    """
 
     hour = models.DateTimeField()
     signal = models.CharField(max_length=10)
     status = models.PositiveSmallIntegerField()
     reason = models.CharField(max_length=200)
-    count = models.PositiveIntegerField(default=0)
+    key_prefix = models.CharField(max_length=16, default="")
+    worker = models.CharField(max_length=16, default="")
+    requests = models.BigIntegerField(default=0)
+    items = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
 
     class Meta(TenantModel.Meta):
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "hour", "signal", "status", "reason"), name="refusal_once"),
+            models.UniqueConstraint(
+                fields=("tenant", "hour", "signal", "status", "reason", "key_prefix", "worker"),
+                name="intakeoutcome_once",
+            ),
         )
 
     def __str__(self) -> str:

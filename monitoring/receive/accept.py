@@ -17,6 +17,7 @@ from monitoring.desk import Desk
 from monitoring.pipeline import run_main_line
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
+from monitoring.receive.connections import drop_broken_connection
 from monitoring.receive.log import keep, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, UnsupportedPayload
 from partners.scope import tenant_scope
@@ -28,6 +29,8 @@ ACTOR = "system:intake"
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
+#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch.
+_PATIENCE = {"lock_timeout": "3s", "statement_timeout": "4s"}
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
@@ -38,7 +41,7 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
     A fault that will pass is answered with 503, never 500: exporters drop a batch for good at 500.
     """
     try:
-        body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES)
+        body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES, arrival.room)
         if not body and arrival.signal.value != "events":
             raise MalformedPayload("The body is empty. An OTLP request that has something to say is never empty.")
         payload = payload_of_arrival(arrival, body, timezone.now())
@@ -56,7 +59,8 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
         if not _is_transient(error):
             raise
         _log.warning("intake is waiting for the database: %s", error)
-        return refusal(arrival.encoding, 503, "database", "The database can't be written to at the moment; try again.")
+        message = "The database can't be written to at the moment; try again."
+        return refusal(arrival.encoding, 503, "database", message, items=_count(decoded))
 
 
 def _committed(
@@ -64,36 +68,28 @@ def _committed(
 ) -> Answer:
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(arrival.tenant_id, actor=ACTOR, lock_timeout="3s"):
+            with tenant_scope(arrival.tenant_id, actor=ACTOR, settings=_PATIENCE):
                 kept = keep(arrival, payload, decoded)
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:
                     desk = Desk(arrival.tenant_id, kept.intake_id, catalogue(), payload.received_at)
                     intended = run_main_line(decoded, desk).intended
         except (OperationalError, InterfaceError) as error:
-            was_lost = _drop_if_lost()
-            if left and (was_lost or _sqlstate(error) in _TRY_AGAIN):
+            # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
+            if left and (drop_broken_connection() or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
         if intended:
             after(intended)
         break
-    count = len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
-    answer = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
-    return Answer(200, answer, content_type(arrival.encoding))
+    count = _count(decoded)
+    body = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
+    reason = "repeated" if kept.repeated else ""
+    return Answer(200, body, content_type(arrival.encoding), reason, items=count, rejected=len(decoded.rejections))
 
 
-def _drop_if_lost() -> bool:
-    """Let go of a connection that broke, and say whether there was one: the next try opens another.
-
-    Each thread keeps its connection from request to request and finds out here that the server was restarted, rather
-    than asking before each request. What was committed before the connection broke is known again by its digest.
-    """
-    held = connection.connection
-    if held is None or not (held.closed or held.broken):
-        return False
-    connection.close()
-    return True
+def _count(decoded: Decoded) -> int:
+    return len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
 
 
 def _sqlstate(error: BaseException) -> str:

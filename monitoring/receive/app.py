@@ -6,23 +6,17 @@ WSGI a chunked body would look empty.
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import io
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 from django.conf import settings
 
-from monitoring.receive.accept import accept
-from monitoring.receive.arrival import Answer, Arrival, refusal
+from monitoring.receive.arrival import Answer, refusal
 from monitoring.receive.body import negotiate
-from monitoring.receive.gate import InFlight, KeyRing, KeysUnavailable, Overloaded
-from monitoring.receive.outcomes import Outcomes
-from monitoring.records import Encoding, Signal, UnsupportedPayload
-from partners.keys import KeyHolder, bearer
-
-_log = logging.getLogger(__name__)
+from monitoring.receive.door import Ask, Disconnected, Door, too_large
+from monitoring.records import Encoding, Signal
+from partners.keys import bearer
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,19 +28,6 @@ PATHS = {
     "/v1/metrics": Signal.METRICS,
     "/v1/events": Signal.EVENTS,
 }
-#: How long a sender may take to hand over its body.
-_PATIENCE_S = 30.0
-#: An answer comes within this long, whatever the database does: exporters give up after ten seconds, retries included.
-#: What is committed after all is known again when it is repeated.
-_ANSWER_S = 5.0
-
-
-class Stalled(RuntimeError):
-    """The work on a request did not end in time."""
-
-
-class Disconnected(Exception):
-    """The sender went away before its body was complete."""
 
 
 class IntakeApp:
@@ -54,11 +35,7 @@ class IntakeApp:
 
     def __init__(self, after: Callable[[int, tuple[int, ...]], None]) -> None:
         """`after(tenant_id, notification_ids)` is called once outbox rows are committed."""
-        self._after = after
-        self._keys = KeyRing()
-        self._in_flight = InFlight(settings.INTAKE_MAX_IN_FLIGHT_BYTES)
-        self._threads = ThreadPoolExecutor(settings.INTAKE_THREADS, thread_name_prefix="intake")
-        self.outcomes = Outcomes()
+        self.door = Door(after)
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -69,101 +46,56 @@ class IntakeApp:
         """Answer one request. A slash at the end of the path is forgiven."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         signal = PATHS.get(scope["path"].rstrip("/"))
+        spoken = _spoken(signal or Signal.TRACES, headers.get("content-type", ""))
         if signal is None:
-            spoken = _spoken(Signal.TRACES, headers.get("content-type", ""))
             message = f"There is no endpoint at this path; there are {', '.join(PATHS)}."
             await _send(refusal(spoken, 404, "path", message), send)
-            return
-        if scope["method"] == "OPTIONS" and signal is Signal.EVENTS:
+        elif scope["method"] == "OPTIONS" and signal is Signal.EVENTS:
             await _handshake(headers, send)
-            return
-        try:
-            answer, holder = await self._answer(scope["method"], signal, headers, receive)
-        except Disconnected:
-            return
-        self.outcomes.count(holder, signal, answer)
-        await _send(answer, send)
-
-    async def _answer(
-        self, method: str, signal: Signal, headers: dict[str, str], receive: Receive
-    ) -> tuple[Answer, KeyHolder | None]:
-        spoken = _spoken(signal, headers.get("content-type", ""))
-        if method != "POST":
-            return refusal(spoken, 405, "method", f"{method} is not taken here; POST the telemetry."), None
-        holder = None
-        try:
-            holder = await self._holder(headers)
-            if holder is None:
-                message = "The ingest key is missing, unknown or revoked. Send 'Authorization: Bearer <ingest key>'."
-                return refusal(spoken, 401, "unauthenticated", message), None
-            encoding = negotiate(signal, headers.get("content-type", ""))
-            with self._in_flight.admitted() as holding:
-                body = await asyncio.wait_for(_read(receive, headers, holding.add), _PATIENCE_S)
-                packing = headers.get("content-encoding", "").strip().lower()
-                arrival = Arrival(holder.tenant_id, holder.prefix, signal, encoding, packing, headers, body)
-                return await self._in_thread(lambda: accept(arrival, self._sender(arrival.tenant_id))), holder
-        except UnsupportedPayload as error:
-            return refusal(spoken, 415, "unsupported", str(error)), holder
-        except BodyTooLarge as error:
-            return refusal(spoken, 413, "too_large", str(error)), holder
-        except Overloaded:
-            return refusal(spoken, 503, "overloaded", "Too many bytes are in flight here; try again."), holder
-        except TimeoutError:
-            return refusal(spoken, 408, "slow", f"The body did not arrive within {_PATIENCE_S:.0f} s."), holder
-        except Disconnected:
-            raise
-        except KeysUnavailable as error:
-            _log.warning("intake is waiting for the database: %s", error)
-            return refusal(spoken, 503, "database", "The database does not answer at the moment; try again."), holder
-        except Stalled as error:
-            _log.warning("intake gave up on a request: %s", error)
-            message = f"This took longer than {_ANSWER_S:.0f} s here, more than an exporter waits; try again."
-            return refusal(spoken, 503, "stalled", message), holder
-        except Exception:  # noqa: BLE001  Whatever it is, the sender must keep its batch: 500 would make it drop it.
-            _log.exception("intake failed")
-            return refusal(spoken, 503, "fault", "Something failed here that is not your fault; try again."), holder
-
-    async def _holder(self, headers: dict[str, str]) -> KeyHolder | None:
-        key = bearer(headers.get("authorization", ""))
-        if not key:
-            return None
-        return self._keys.remembered(key) or await self._in_thread(lambda: self._keys.holder(key))
-
-    def _sender(self, tenant_id: int) -> Callable[[tuple[int, ...]], None]:
-        return lambda ids: self._after(tenant_id, ids)
-
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        working = asyncio.get_running_loop().run_in_executor(self._threads, call)
-        try:
-            return await asyncio.wait_for(working, _ANSWER_S)
-        except TimeoutError:
-            raise Stalled(f"no answer within {_ANSWER_S:.0f} s") from None
+        elif scope["method"] != "POST":
+            message = f"{scope['method']} is not taken here; POST the telemetry."
+            answer = refusal(spoken, 405, "method", message)
+            self.door.refuse(signal, answer)
+            await _send(answer, send)
+        else:
+            ask = _ask(signal, spoken, headers, receive)
+            try:
+                answer = await self.door.answer(ask)
+            except Disconnected:
+                return
+            await _send(answer, send)
 
 
-class BodyTooLarge(ValueError):
-    """The body passes the limit before it is decompressed."""
-
-
-async def _read(receive: Receive, headers: dict[str, str], hold: Callable[[int], None]) -> bytes:
-    most = settings.INTAKE_MAX_BYTES
-    too_large = BodyTooLarge(f"The body is larger than {most} bytes; send smaller batches.")
+def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], receive: Receive) -> Ask:
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
+    return Ask(
+        signal=signal,
+        spoken=spoken,
+        key=bearer(headers.get("authorization", "")),
+        encoding=lambda: negotiate(signal, headers.get("content-type", "")),
+        packing=lambda _: headers.get("content-encoding", "").strip().lower(),
+        headers=headers,
+        announced=int(announced) if announced.isdecimal() else 0,
+        read=lambda hold: _read(receive, hold),
+    )
+
+
+async def _read(receive: Receive, hold: Callable[[int], None]) -> bytes:
+    body = io.BytesIO()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > most:
-            raise too_large
+        if body.tell() + len(chunk) > settings.INTAKE_MAX_BYTES:
+            raise too_large()
         hold(len(chunk))
-        chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            if not body.tell():
+                return bytes(chunk)
+            body.write(chunk)
+            return body.getvalue()
+        body.write(chunk)
 
 
 def _spoken(signal: Signal, content_type: str) -> Encoding:

@@ -18,6 +18,9 @@ _MAX_WINDOW = 8 << 20
 _MAX_MEMBERS = 100
 _MAX_BLOCKS = 100_000
 _GZIP = 16 + zlib.MAX_WBITS
+_BOMB_BYTES, _BOMB_RATIO = 8 << 20, 100
+#: What telemetry usually shrinks to, where the sender does not say.
+_USUAL_RATIO = 12
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 #: Data of a binary CloudEvent may be text in Latin-1; its charset belongs to the producer.
 _DATA_CHARSETS = _CHARSETS | {"iso-8859-1", "latin1"}
@@ -25,11 +28,16 @@ _STRUCTURED = ("application/cloudevents", Encoding.CLOUDEVENT_STRUCTURED.value)
 _BATCH = ("application/cloudevents-batch", Encoding.CLOUDEVENT_BATCH.value)
 
 
-def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
+class LargerThanExpected(RuntimeError):
+    """The body passes the room that it was given; it may still be within the limit."""
+
+
+def decompress(body: bytes, content_encoding: str, limit: int, room: int | None = None) -> bytes:
     """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
 
-    Raises PayloadTooLarge beyond `limit`, MalformedPayload if the stream is broken, cut short or followed by other
-    bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and identity, or several in a row.
+    Raises PayloadTooLarge beyond `limit`, LargerThanExpected beyond `room`, MalformedPayload if the stream is broken,
+    cut short or followed by other bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and
+    identity, or several in a row.
     """
     if len(body) > limit:
         raise _too_large(limit)
@@ -42,11 +50,41 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
             f"Content-Encoding {name[:60]!r} is not taken; send gzip, zstd, deflate or none, and only one of them."
         )
     unpacked = io.BytesIO()
+    is_measured = False
     for chunk in unpack(body):
-        if unpacked.tell() + len(chunk) > limit:
+        size = unpacked.tell() + len(chunk)
+        if room is not None and size > room:
+            raise LargerThanExpected
+        if size > max(_BOMB_BYTES, _BOMB_RATIO * len(body)) and not is_measured:
+            # Telemetry never shrinks this much. How much more is to come is found out without holding it.
+            _measure(unpack(body), limit)
+            is_measured = True
+        if size > limit:
             raise _too_large(limit)
         unpacked.write(chunk)
     return unpacked.getvalue()
+
+
+def expected_size(body: bytes, content_encoding: str) -> int:
+    """How large the body says or seems to be once decompressed. It may lie: `decompress` finds out."""
+    name = content_encoding.strip().lower()
+    if name in ("gzip", "x-gzip") and len(body) >= 18:
+        return max(len(body), int.from_bytes(body[-4:], "little"))
+    if name == "zstd":
+        try:
+            said: int = zstandard.frame_content_size(body[:18])
+        except zstandard.ZstdError:
+            return len(body)
+        return max(len(body) if said >= 0 else len(body) * _USUAL_RATIO, said)
+    return len(body) * (_USUAL_RATIO if name in _UNPACKERS else 1)
+
+
+def _measure(chunks: Iterator[bytes], limit: int) -> None:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
 
 
 def negotiate(signal: Signal, content_type: str) -> Encoding:

@@ -1,21 +1,30 @@
-"""Who may enter and how much at once: keys, and the bytes that one process holds."""
+"""Who may enter: whose an ingest key is, asked of the database at most once a second for each key."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from django.db import DatabaseError, InterfaceError
 
+from monitoring.receive.connections import keep_own_connection, with_live_connection
 from partners.keys import KeyHolder, find_holder
 from partners.models.keys import KeyKind
 
 #: A revoked key stops working within this long.
 _TRUSTED_S = 1.0
+#: A key in use is asked about again after this long, while requests go on with what is known.
+_RENEW_S = 0.5
+#: While the database can't be asked, a key that was good this recently still tells whose request it is. Nothing is
+#: taken meanwhile, since taking needs the database; but the refusal is counted for its tenant.
+_OUTAGE_S = 300.0
+#: How long a request waits for the database's word, and how long where the key was good before.
+_PATIENCE_S = 4.0
+_SHORT_PATIENCE_S = 1.0
 _MOST_KEYS = 10_000
 
 
@@ -23,65 +32,65 @@ class KeysUnavailable(RuntimeError):
     """The database can't say whose a key is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Good:
+    at: float
+    holder: KeyHolder
+
+
 class KeyRing:
-    """Remembers for a moment which keys were good, by their digest. Bad keys are asked about each time."""
+    """Remembers for a moment which keys were good, by their digest. Used by one thread, the event loop's; the database
+    is asked by another, once for all who wait for the same key."""
 
     def __init__(self) -> None:
-        self._good: OrderedDict[bytes, tuple[float, KeyHolder]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._good: OrderedDict[bytes, _Good] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Future[KeyHolder | None]] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keys", initializer=keep_own_connection)
 
-    def remembered(self, key: str) -> KeyHolder | None:
-        """Return the holder of a key that was found good within the last second."""
+    async def holder(self, key: str) -> KeyHolder | None:
+        """Return whose key this is; None for what opens nothing. Raises KeysUnavailable."""
         mark = hashlib.sha256(key.encode()).digest()
-        with self._lock:
-            found = self._good.get(mark)
-            return found[1] if found and time.monotonic() - found[0] < _TRUSTED_S else None
-
-    def holder(self, key: str) -> KeyHolder | None:
-        """Ask the database whose key this is; None for what opens nothing. Raises KeysUnavailable."""
+        good = self._good.get(mark)
+        age = time.monotonic() - good.at if good else _OUTAGE_S
+        if good and age < _TRUSTED_S:
+            if age > _RENEW_S:
+                self._ask(mark, key)
+            return good.holder
+        remembered = good if age < _OUTAGE_S else None
         try:
-            found = find_holder(KeyKind.INGEST, key)
-        except (DatabaseError, InterfaceError) as error:
-            raise KeysUnavailable(str(error)) from error
+            patience = _SHORT_PATIENCE_S if remembered else _PATIENCE_S
+            return await asyncio.wait_for(asyncio.shield(self._ask(mark, key)), patience)
+        except (KeysUnavailable, TimeoutError) as error:
+            if remembered:
+                return remembered.holder
+            raise KeysUnavailable(str(error) or "no answer in time") from error
+
+    def close(self) -> None:
+        """Wait for the thread to end."""
+        self._thread.shutdown()
+
+    def _ask(self, mark: bytes, key: str) -> asyncio.Future[KeyHolder | None]:
+        asking = self._asking.get(mark)
+        if asking is None:
+            asking = asyncio.get_running_loop().run_in_executor(self._thread, _look_up, key)
+            self._asking[mark] = asking
+            asking.add_done_callback(lambda answered: self._learn(mark, answered))
+        return asking
+
+    def _learn(self, mark: bytes, answered: asyncio.Future[KeyHolder | None]) -> None:
+        self._asking.pop(mark, None)
+        if answered.cancelled() or answered.exception() is not None:
+            return
+        found = answered.result()
+        self._good.pop(mark, None)
         if found is not None:
-            with self._lock:
-                self._good[hashlib.sha256(key.encode()).digest()] = (time.monotonic(), found)
-                while len(self._good) > _MOST_KEYS:
-                    self._good.popitem(last=False)
-        return found
+            self._good[mark] = _Good(time.monotonic(), found)
+            if len(self._good) > _MOST_KEYS:
+                self._good.popitem(last=False)
 
 
-class Overloaded(RuntimeError):
-    """This process holds as many bytes as it may."""
-
-
-class InFlight:
-    """Counts the bytes of the bodies that one process holds, so that its memory stays bounded."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.held = 0
-
-    @contextmanager
-    def admitted(self) -> Iterator[Holding]:
-        """Hold nothing at first; what is added is given back at the end."""
-        holding = Holding(self)
-        try:
-            yield holding
-        finally:
-            self.held -= holding.size
-
-
-class Holding:
-    """The bytes of one request."""
-
-    def __init__(self, pool: InFlight) -> None:
-        self._pool = pool
-        self.size = 0
-
-    def add(self, size: int) -> None:
-        """Take more bytes, or raise Overloaded. A request alone in the process is always let in."""
-        if self._pool.held + size > self._pool.most and self._pool.held > self.size:
-            raise Overloaded
-        self._pool.held += size
-        self.size += size
+def _look_up(key: str) -> KeyHolder | None:
+    try:
+        return with_live_connection(lambda: find_holder(KeyKind.INGEST, key))
+    except (DatabaseError, InterfaceError) as error:
+        raise KeysUnavailable(str(error)) from error

@@ -1,73 +1,151 @@
-"""Counts what became of every request, for /metrics, and writes refusals down for the tenant to see."""
+"""What became of every request, brought from the workers' files into the database for the tenant to see.
+
+Received = accepted + rejected + throttled by construction: each request is counted once, under what was answered, and
+what was received is the sum. A file holds absolute figures and a row names the file they come from; so writing twice
+equals writing once, and the counts of a worker that was killed are written by whoever finds its file.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
-from django.utils import timezone
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection
 
 from monitoring.receive.arrival import Answer
-from monitoring.receive.tally import Outcome, Tally
+from monitoring.receive.tally import (
+    Figures,
+    Outcome,
+    Tally,
+    folded,
+    hour_of,
+    is_alive,
+    process_mark,
+    read_counts,
+    write_counts,
+)
 from monitoring.records import Signal
 from partners.keys import KeyHolder
 from partners.scope import tenant_scope
 
 _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 2.0
+#: How often the files of dead workers are looked for.
+_ADOPT_EVERY_S = 15.0
+_NOBODY = KeyHolder("", 0, None)
 
-_tally = Tally(settings.ANDON_HOME / "metrics")
+_UPSERT = """
+INSERT INTO monitoring_intakeoutcome
+    (tenant_id, hour, signal, status, reason, key_prefix, worker, requests, items, rejected, bytes)
+SELECT %s, * FROM unnest(%s::timestamptz[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+ON CONFLICT (tenant_id, hour, signal, status, reason, key_prefix, worker) DO UPDATE SET
+    requests = greatest(monitoring_intakeoutcome.requests, excluded.requests),
+    items = greatest(monitoring_intakeoutcome.items, excluded.items),
+    rejected = greatest(monitoring_intakeoutcome.rejected, excluded.rejected),
+    bytes = greatest(monitoring_intakeoutcome.bytes, excluded.bytes)
+"""
 
 
-def totals() -> Counter[Outcome]:
-    """Return this process's requests by signal, status and reason."""
-    return _tally.own()
-
-
-def totals_of_all() -> Counter[Outcome]:
-    """Return the requests of all web workers of this run. It reads files: call it from a thread."""
-    return _tally.everyone()
+def totals_of_all() -> dict[Outcome, Figures]:
+    """Return the counts of all web workers of this run by signal, status and reason. It reads files: not for a loop."""
+    found: dict[Outcome, Figures] = {}
+    run = settings.INTAKE_RUN or process_mark(os.getppid())
+    for file in (settings.ANDON_HOME / "metrics" / run).glob("*.counts"):
+        for outcome, figures in folded(read_counts(file), keep=lambda _: False).items():
+            found[outcome] = found.get(outcome, Figures()).plus(figures)
+    return found
 
 
 class Outcomes:
-    """Counters of one process. Refusals of known senders reach the database within a few seconds, off the hot path."""
+    """The counts of one process, written down within a few seconds, off the hot path."""
 
-    def __init__(self) -> None:
-        self._waiting: Counter[tuple[int, str, int, str]] = Counter()
-        self._lock = threading.Lock()
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or settings.ANDON_HOME / "metrics"
+        self._tally = Tally(self._folder, run=settings.INTAKE_RUN)
         self._writer: threading.Thread | None = None
+        self._starting = threading.Lock()
 
-    def count(self, holder: KeyHolder | None, signal: Signal, answer: Answer) -> None:
-        """Count one answer."""
-        with self._lock:
-            _tally.add((signal.value, answer.status, answer.reason))
-            if holder is None or answer.status == 200:
-                return
-            self._waiting[holder.tenant_id, signal.value, answer.status, answer.reason] += 1
+    def count(self, holder: KeyHolder | None, signal: Signal, answer: Answer, size: int) -> None:
+        """Count one answer; `size` is the request's body as it came over the wire, as far as it was read."""
+        who = holder or _NOBODY
+        outcome = Outcome(hour_of(time.time()), who.tenant_id, who.prefix, signal.value, answer.status, answer.reason)
+        try:
+            self._tally.add(outcome, Figures(1, answer.items, answer.rejected, size))
+        except OSError as error:
+            _log.warning("a request could not be counted: %s", error)
+        if self._writer is None:
+            self._start_writing()
+
+    def write(self) -> None:
+        """Write down what this process has counted since the last time."""
+        changed = self._tally.take_changed()
+        self._tally.give_back(_written(self._tally.name, changed))
+        self._tally.fold()
+
+    def adopt(self) -> None:
+        """Write down what workers counted that have died, and forget the runs that have ended."""
+        for file in self._folder.glob("*/*.counts"):
+            worker, name, _ = file.name.split(".")
+            if file == self._tally.file or is_alive(worker):
+                continue
+            counts = read_counts(file)
+            if any(outcome.hour for outcome in counts) and not _written(name, counts):
+                write_counts(file, folded(counts, keep=lambda _: False))
+        for run in self._folder.glob("*-*"):
+            left = (one.hour for file in run.glob("*.counts") for one in read_counts(file))
+            if not is_alive(run.name) and not any(left):
+                shutil.rmtree(run, ignore_errors=True)
+
+    def _start_writing(self) -> None:
+        with self._starting:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write_later, name="refusals", daemon=True)
+                self._writer = threading.Thread(target=self._keep_writing, name="outcomes", daemon=True)
                 self._writer.start()
 
-    def _write_later(self) -> None:
-        time.sleep(_WRITE_EVERY_S)
-        with self._lock:
-            waiting, self._waiting = self._waiting, Counter()
-            # What is counted from here on is for the next writer.
-            self._writer = None
-        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-        for (tenant_id, signal, status, reason), count in sorted(waiting.items()):
+    def _keep_writing(self) -> None:
+        adopted = 0.0
+        while True:
+            time.sleep(_WRITE_EVERY_S)
             try:
-                with tenant_scope(tenant_id, actor="system:intake"), connection.cursor() as cursor:
-                    cursor.execute(
-                        "INSERT INTO monitoring_refusal (tenant_id, hour, signal, status, reason, count) "
-                        "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, hour, signal, status, reason) "
-                        "DO UPDATE SET count = monitoring_refusal.count + excluded.count",
-                        [tenant_id, hour, signal, status, reason, count],
-                    )
-            except (DatabaseError, InterfaceError) as error:
-                _log.warning("%d refusals of tenant %d could not be written down: %s", count, tenant_id, error)
-        connection.close()
+                self.write()
+                if time.monotonic() - adopted > _ADOPT_EVERY_S:
+                    self.adopt()
+                    adopted = time.monotonic()
+            except Exception:  # noqa: BLE001  Nothing may end the only thread that writes; the counts stay in their files.
+                _log.exception("outcomes could not be written down")
+            finally:
+                connection.close()
+
+
+def _written(worker: str, counts: Mapping[Outcome, Figures]) -> list[Outcome]:
+    """Write these counts down, a transaction for each tenant; return what could not be."""
+    by_tenant: defaultdict[int, list[Outcome]] = defaultdict(list)
+    for outcome in counts:
+        if outcome.tenant_id:
+            by_tenant[outcome.tenant_id].append(outcome)
+    left: list[Outcome] = []
+    for tenant_id, outcomes in by_tenant.items():
+        rows = [
+            (datetime.fromtimestamp(one.hour, UTC), one.signal, one.status, one.reason, one.key_prefix, worker)
+            + counts[one]
+            for one in outcomes
+        ]
+        try:
+            with tenant_scope(tenant_id, actor="system:intake"), connection.cursor() as cursor:
+                cursor.execute(_UPSERT, [tenant_id, *map(list, zip(*rows, strict=True))])
+        except IntegrityError:
+            # The tenant has been deleted; nobody is left to ask.
+            continue
+        except (DatabaseError, InterfaceError) as error:
+            _log.warning("outcomes of tenant %d could not be written down: %s", tenant_id, error)
+            left += outcomes
+    return left

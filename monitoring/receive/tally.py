@@ -1,83 +1,164 @@
-"""Adds up what all web workers of one run counted: each keeps its counts in a file, whoever is asked sums the files.
+"""Counts what became of every request in a file that outlives its process.
 
-The files stand in metrics/<run>/<worker>.json. A run is named after the workers' parent process, so that workers which
-come and go meet in one folder; the file of one that died stays, so no sum ever goes down. A worker that is killed
-takes along at most what it counted in its last second.
+Each web worker keeps its counts in metrics/<run>/<worker>.<name>.counts, mapped into its memory: what it has counted is
+there whenever and however it dies (not if the machine does; `outcomes.py` brings it into the database every few
+seconds). A run is named after the workers' parent process, so that workers which come and go meet in one folder, and
+whoever is asked sums the files: no sum ever goes down.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
+import mmap
 import os
-import shutil
+import secrets
+import struct
 import threading
 import time
-from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
 
-_log = logging.getLogger(__name__)
-_PUBLISH_EVERY_S = 1.0
-#: Signal, status and reason of an answer.
-Outcome: TypeAlias = tuple[str, int, str]
+_FIRST_SIZE = 64 * 1024
+#: Beyond this size what the database knows already is folded into sums.
+_FOLD_SIZE = 256 * 1024
+_HEADER = struct.Struct("<Q")
+_KEY = struct.Struct("<Q")
+_FIGURES = struct.Struct("<4Q")
+_HOUR_S = 3600
+
+
+class Outcome(NamedTuple):
+    """What was decided about a request. `hour` is its start since the epoch; tenant 0 and hour 0 stand for any."""
+
+    hour: int
+    tenant_id: int
+    key_prefix: str
+    signal: str
+    status: int
+    reason: str
+
+
+class Figures(NamedTuple):
+    """How many requests; their items that shared the request's fate; items refused out of requests that were taken; and
+    bytes over the wire."""
+
+    requests: int = 0
+    items: int = 0
+    rejected: int = 0
+    bytes: int = 0
+
+    def plus(self, other: Figures) -> Figures:
+        """The sum of the two."""
+        return Figures(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 class Tally:
-    """The counts of this process, published within a second of a change; nothing is written where nothing changed."""
+    """The counts of this process. Threads take turns."""
 
     def __init__(self, folder: Path, *, run: str = "", worker: str = "") -> None:
+        self.name = secrets.token_hex(8)
         run, worker = run or process_mark(os.getppid()), worker or process_mark(os.getpid())
-        self._runs = folder
-        self._file = folder / run / f"{worker}.json"
-        self._counts: Counter[Outcome] = Counter()
-        self._published: Counter[Outcome] = Counter()
-        self._is_first = True
-        self._writing = threading.Lock()
-        self._changed = threading.Event()
-        self._publisher: threading.Thread | None = None
+        self.file = folder / run / f"{worker}.{self.name}.counts"
+        self._places: dict[Outcome, int] = {}
+        self._changed: set[Outcome] = set()
+        self._memory: mmap.mmap | None = None
+        self._used = _HEADER.size
+        self._lock = threading.Lock()
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one answer. Callers take turns."""
-        self._counts[outcome] += 1
-        self._changed.set()
-        if self._publisher is None:
-            self._publisher = threading.Thread(target=self._keep_publishing, name="tally", daemon=True)
-            self._publisher.start()
+    def add(self, outcome: Outcome, figures: Figures) -> None:
+        """Count one answer; once this returns, it outlives the process. Where the file can't be made, OSError."""
+        with self._lock:
+            memory = self._memory or self._opened()
+            place = self._places.get(outcome)
+            if place is None:
+                place = self._placed(memory, outcome)
+                memory = self._memory or memory
+            found = Figures(*_FIGURES.unpack_from(memory, place))
+            _FIGURES.pack_into(memory, place, *found.plus(figures))
+            self._changed.add(outcome)
 
-    def own(self) -> Counter[Outcome]:
-        """Return a copy of what this process counted."""
-        return Counter(self._counts)
+    def take_changed(self) -> dict[Outcome, Figures]:
+        """Return what has changed since the last call, in full."""
+        with self._lock:
+            changed, self._changed = self._changed, set()
+            return {outcome: self._figures(outcome) for outcome in changed}
 
-    def everyone(self) -> Counter[Outcome]:
-        """Publish what this process counted, and return it together with what all others of this run published."""
-        found = self.publish()
-        for file in self._file.parent.glob("*.json"):
-            if file != self._file:
-                found.update(_read(file))
-        return found
+    def give_back(self, outcomes: Iterable[Outcome]) -> None:
+        """These could not be written down: they count as changed again."""
+        with self._lock:
+            self._changed.update(outcomes)
 
-    def publish(self) -> Counter[Outcome]:
-        """Write the counts where they changed, and return them. A disk that is full costs the others this share."""
-        with self._writing:
-            counts = self.own()
-            try:
-                if self._is_first:
-                    _forget_ended_runs(self._runs)
-                    self._is_first = False
-                if counts != self._published:
-                    _write(self._file, counts)
-                    self._published = counts
-            except OSError as error:
-                _log.warning("the counts of this process could not be published: %s", error)
-            return Counter(counts)
+    def fold(self) -> None:
+        """Fold what is written down and over into sums, where the file has grown large."""
+        with self._lock:
+            if self._memory is None or self._used < _FOLD_SIZE:
+                return
+            hour = hour_of(time.time())
+            kept = {outcome: self._figures(outcome) for outcome in self._places}
+            write_counts(self.file, folded(kept, keep=lambda one: one in self._changed or one.hour == hour))
+            self._memory.close()
+            self._memory = None
+            self._opened()
 
-    def _keep_publishing(self) -> None:
-        while self._changed.wait():
-            self._changed.clear()
-            self.publish()
-            time.sleep(_PUBLISH_EVERY_S)
+    def _figures(self, outcome: Outcome) -> Figures:
+        return Figures(*_FIGURES.unpack_from(self._memory or b"", self._places[outcome]))
+
+    def _opened(self) -> mmap.mmap:
+        if not self.file.exists():
+            _make_folders(self.file.parent)
+            write_counts(self.file, {})
+        with self.file.open("r+b") as handle:
+            self._memory = mmap.mmap(handle.fileno(), 0)
+        self._places = {outcome: place for outcome, place, _ in _entries(self._memory)}
+        self._used = _HEADER.unpack_from(self._memory)[0]
+        return self._memory
+
+    def _placed(self, memory: mmap.mmap, outcome: Outcome) -> int:
+        entry = _entry(outcome, Figures())
+        if self._used + len(entry) > len(memory):
+            memory.resize(len(memory) * 2)
+        memory[self._used : self._used + len(entry)] = entry
+        self._used += len(entry)
+        # Readers see the entry only once it is whole.
+        _HEADER.pack_into(memory, 0, self._used)
+        self._places[outcome] = self._used - _FIGURES.size
+        return self._places[outcome]
+
+
+def hour_of(seconds: float) -> int:
+    """The start of the hour, in seconds since the epoch."""
+    return int(seconds) // _HOUR_S * _HOUR_S
+
+
+def read_counts(file: Path) -> dict[Outcome, Figures]:
+    """What a process has counted, dead or alive; nothing where the file has gone."""
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return {}
+    return {outcome: figures for outcome, _, figures in _entries(data)}
+
+
+def write_counts(file: Path, counts: Mapping[Outcome, Figures]) -> None:
+    """Put a file with these counts in place of what was there."""
+    body = b"".join(_entry(outcome, figures) for outcome, figures in counts.items())
+    used = _HEADER.size + len(body)
+    room = max(_FIRST_SIZE, used * 2)
+    # Processes that write the same file at once write the same; each does so under a name of its own.
+    fresh = file.with_suffix(f".{secrets.token_hex(4)}.new")
+    fresh.write_bytes((_HEADER.pack(used) + body).ljust(room, b"\0"))
+    _hand_over(fresh)
+    fresh.replace(file)
+
+
+def folded(counts: Mapping[Outcome, Figures], *, keep: Callable[[Outcome], bool]) -> dict[Outcome, Figures]:
+    """The counts with all that need not be kept apart added up over hours and tenants."""
+    found: dict[Outcome, Figures] = {}
+    for outcome, figures in counts.items():
+        place = outcome if keep(outcome) else outcome._replace(hour=0, tenant_id=0, key_prefix="")
+        found[place] = found.get(place, Figures()).plus(figures)
+    return found
 
 
 def process_mark(pid: int) -> str:
@@ -90,22 +171,34 @@ def process_mark(pid: int) -> str:
     return f"{pid}-{stat.rpartition(')')[2].split()[19]}"
 
 
-def _forget_ended_runs(runs: Path) -> None:
-    for run in runs.glob("*-*"):
-        pid = run.name.partition("-")[0]
-        if pid.isdecimal() and process_mark(int(pid)) != run.name:
-            shutil.rmtree(run, ignore_errors=True)
+def is_alive(mark: str) -> bool:
+    """Whether the process of this name still runs."""
+    pid = mark.partition("-")[0]
+    return not pid.isdecimal() or process_mark(int(pid)) == mark
 
 
-def _write(file: Path, counts: Counter[Outcome]) -> None:
-    for folder in (file.parent.parent, file.parent):
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _hand_over(folder)
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps([[*outcome, count] for outcome, count in sorted(counts.items())]), encoding="utf-8")
-    _hand_over(fresh)
-    fresh.replace(file)
+def _entry(outcome: Outcome, figures: Figures) -> bytes:
+    key = json.dumps(outcome).encode()
+    return _KEY.pack(len(key)) + key.ljust(-(-len(key) // 8) * 8, b" ") + _FIGURES.pack(*figures)
+
+
+def _entries(data: bytes | mmap.mmap) -> Iterator[tuple[Outcome, int, Figures]]:
+    """Each entry, where its figures stand, and the figures."""
+    place, used = _HEADER.size, _HEADER.unpack_from(data)[0]
+    while place < used:
+        length = _KEY.unpack_from(data, place)[0]
+        place += _KEY.size
+        outcome = Outcome(*json.loads(data[place : place + length]))
+        place += -(-length // 8) * 8
+        yield outcome, place, Figures(*_FIGURES.unpack_from(data, place))
+        place += _FIGURES.size
+
+
+def _make_folders(folder: Path) -> None:
+    for one in (folder.parent, folder):
+        if not one.is_dir():
+            one.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _hand_over(one)
 
 
 def _hand_over(path: Path) -> None:
@@ -113,10 +206,3 @@ def _hand_over(path: Path) -> None:
     if os.geteuid() == 0:
         above = path.parent.stat()
         os.chown(path, above.st_uid, above.st_gid)
-
-
-def _read(file: Path) -> Counter[Outcome]:
-    with contextlib.suppress(FileNotFoundError):
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return Counter({(signal, status, reason): count for signal, status, reason, count in found})
-    return Counter()

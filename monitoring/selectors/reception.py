@@ -1,13 +1,13 @@
-"""What arrives and what is turned away: exporters never tell their people."""
+"""Whether anything arrives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
-from monitoring.models import Intake, Refusal
+from monitoring.models import Intake
 from monitoring.selectors.visibility import tenant_rows
 from partners.viewer import Viewer
 
@@ -27,9 +27,3 @@ def reception(viewer: Viewer, now: datetime) -> Reception:
     newest = intake.order_by("-received_at").values_list("received_at", flat=True)[:1]
     hour = intake.filter(received_at__gte=now - timedelta(hours=1)).order_by()
     return Reception(next(iter(newest), None), hour.count(), hour.aggregate(items=Sum("items"))["items"] or 0)
-
-
-def refusals(viewer: Viewer, now: datetime, *, hours: int = 24) -> QuerySet[Refusal]:
-    """Return what was refused in the last hours, newest first."""
-    since = now - timedelta(hours=hours)
-    return tenant_rows(viewer, Refusal).filter(hour__gte=since).order_by("-hour", "-count")

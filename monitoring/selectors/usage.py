@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
-from monitoring.models import Intake, Refusal
+from monitoring.models import Intake, IntakeOutcome
 from monitoring.selectors.visibility import tenant_rows
 from partners.viewer import Viewer
 
@@ -18,7 +18,7 @@ DEFAULT_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class UsageDay:
-    """One UTC day and signal. `bytes` are counted decompressed; `refused` are requests or items turned away."""
+    """One UTC day and signal. `bytes` are counted decompressed; `refused` are requests turned away."""
 
     day: date
     signal: str
@@ -34,7 +34,7 @@ def usage_by_day(viewer: Viewer, *, since: datetime | None = None, until: dateti
     until = until or datetime.now(UTC)
     since = since or until - timedelta(days=DEFAULT_DAYS)
     taken = _taken(tenant_rows(viewer, Intake).filter(received_at__gte=since, received_at__lt=until))
-    refused = _refused(tenant_rows(viewer, Refusal).filter(hour__gte=since, hour__lt=until))
+    refused = _refused(tenant_rows(viewer, IntakeOutcome).filter(hour__gte=since, hour__lt=until).exclude(status=200))
     return [
         UsageDay(day, signal, *taken.get((day, signal), _NOTHING), refused=refused.get((day, signal), 0))
         for day, signal in sorted({*taken, *refused}, key=lambda key: (-key[0].toordinal(), key[1]))
@@ -52,4 +52,4 @@ def _taken(rows: QuerySet[Any]) -> dict[tuple[date, str], tuple[int, int, int, i
 
 def _refused(rows: QuerySet[Any]) -> dict[tuple[date, str], int]:
     days = rows.order_by().values_list(TruncDate("hour", tzinfo=UTC), "signal")
-    return {(day, signal): count for day, signal, count in days.annotate(Sum("count"))}
+    return {(day, signal): count for day, signal, count in days.annotate(Sum("requests"))}

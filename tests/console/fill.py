@@ -8,7 +8,7 @@ from datetime import timedelta
 import orjson
 from django.utils import timezone
 
-from monitoring.models import Refusal, WorkflowMinute
+from monitoring.models import IntakeOutcome, WorkflowMinute
 from partners.models import Tenant, User
 from partners.scope import tenant_scope
 from tests import rows
@@ -38,8 +38,8 @@ def fill(slug: str) -> None:
         rows.make_dead_letter(
             workflow, fingerprint=alert.fingerprint, run=run, keys=[{"type": "order", "value": "4711"}]
         )
-        Refusal.objects.create(
-            hour=now, signal="traces", status=400, reason="trace_id is 8 bytes, 16 are needed", count=2
+        IntakeOutcome.objects.create(
+            hour=now, signal="traces", status=400, reason="trace_id is 8 bytes, 16 are needed", requests=2
         )
     ids = {"alert": alert.pk, "run": run.pk, "process": release.pk, "sla": sla.pk}
     sys.stdout.write(orjson.dumps(ids).decode())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from console.snippets import PLACEHOLDER, snippets
-from monitoring.models import Refusal
+from monitoring.models import IntakeOutcome
 from partners.keys import find_holder
 from partners.models import IngestKey
 from partners.models.keys import KeyKind
@@ -80,7 +80,9 @@ def test_it_shows_what_was_refused_in_the_last_day(owner: Member, stranger: Memb
         (stranger, 1, "a stranger's"),
     ):
         with member.scope():
-            Refusal.objects.create(hour=now - timedelta(hours=ago), signal="traces", status=400, reason=reason, count=1)
+            IntakeOutcome.objects.create(
+                hour=now - timedelta(hours=ago), signal="traces", status=400, reason=reason, requests=1
+            )
     page = signed_in(owner).get(at(owner, "connect/")).text
     assert "trace_id is 8 bytes, 16 are needed" in page
     assert "long ago" not in page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Awaitable, MutableMapping
 from typing import Any
@@ -11,12 +10,10 @@ from typing import Any
 import pytest
 from google.rpc.status_pb2 import Status
 
-from monitoring.models import Intake, Notification, Refusal
-from monitoring.receive import app as module
-from monitoring.receive import outcomes
+from monitoring.models import Intake, IntakeOutcome, Notification
+from monitoring.receive import door as module
 from monitoring.receive.app import IntakeApp
-from monitoring.receive.gate import InFlight, Overloaded
-from monitoring.receive.outcomes import totals
+from monitoring.receive.outcomes import Outcomes, totals_of_all
 from partners.keys import KeyHolder
 from partners.scope import tenant_scope
 from partners.services import ingest_key_issue
@@ -70,10 +67,8 @@ def run(application: IntakeApp, *senders: Sender) -> None:
         await asyncio.gather(*(application(sender.scope, sender.receive, sender.send) for sender in senders))
 
     asyncio.run(all_of_them())
-    application._threads.shutdown()
-    for thread in threading.enumerate():
-        if thread.name == "refusals":
-            thread.join()
+    application.door.close()
+    application.door.outcomes.write()
 
 
 def nothing(tenant_id: int, ids: tuple[int, ...]) -> None:
@@ -82,7 +77,7 @@ def nothing(tenant_id: int, ids: tuple[int, ...]) -> None:
 
 @pytest.fixture
 def application(db: None, monkeypatch: pytest.MonkeyPatch) -> IntakeApp:
-    monkeypatch.setattr(outcomes, "_WRITE_EVERY_S", 0.0)
+    monkeypatch.setattr(Outcomes, "_start_writing", lambda _: None)
     return IntakeApp(after=nothing)
 
 
@@ -106,26 +101,26 @@ def test_it_answers_nobody_who_has_left_and_keeps_nothing_of_theirs(owner: Membe
 
 def test_it_asks_to_come_back_when_too_many_bytes_are_in_flight(owner: Member, application: IntakeApp) -> None:
     sender = Sender(part(b"\xff" * 800, more=True), part(b"\xff" * 100), key=key_of(owner))
-    with application._in_flight.admitted() as others:
-        others.add(application._in_flight.most - 850)
+    small = application.door.room.small
+    with small.holding(0) as others:
+        others.add(small.most - 850)
         run(application, sender)
-    assert (sender.answer[0], sender.answer[1][b"retry-after"], application._in_flight.held) == (503, b"1", 0)
+    assert (sender.answer[0], sender.answer[1][b"retry-after"], application.door.room.held) == (503, b"1", 0)
+
+
+def test_it_refuses_unread_what_announces_more_than_there_is_room_for(owner: Member, application: IntakeApp) -> None:
+    large = application.door.room.large
+    sender = Sender(part(b"\xff" * 800), key=key_of(owner), content_length=str(50 << 20))
+    with large.holding(0) as others:
+        others.add(large.most - (20 << 20))
+        run(application, sender)
+    assert (sender.answer[0], sender.answer[1][b"retry-after"], len(sender.parts)) == (503, b"1", 1)
 
 
 def test_it_gives_back_what_a_request_held(owner: Member, application: IntakeApp) -> None:
     sender = Sender(part(b"\xff" * 900), key=key_of(owner))
     run(application, sender)
-    assert (sender.answer[0], application._in_flight.held) == (400, 0)
-
-
-def test_it_lets_a_single_large_request_in_and_counts_down_to_nought() -> None:
-    pool = InFlight(100)
-    with pool.admitted() as first:
-        first.add(500)
-        with pool.admitted() as second, pytest.raises(Overloaded):
-            second.add(1)
-        assert pool.held == 500
-    assert pool.held == 0
+    assert (sender.answer[0], application.door.room.held) == (400, 0)
 
 
 def test_it_asks_to_come_back_after_a_fault_of_its_own(
@@ -153,7 +148,8 @@ def test_it_answers_in_time_whatever_the_database_does(
     monkeypatch.setattr(module, "accept", lambda *_, **__: time.sleep(0.2))
     sender = Sender(part(b"\x0a\x00"), key=key_of(owner))
     began = time.monotonic()
-    monkeypatch.setattr(application._keys, "remembered", lambda _: KeyHolder("tests", owner.tenant.pk, None))
+    holder = KeyHolder("tests", owner.tenant.pk, None)
+    monkeypatch.setattr(application.door.keys, "holder", lambda _: asyncio.sleep(0, holder))
     run(application, sender)
     assert (sender.answer[0], sender.answer[1][b"retry-after"]) == (503, b"1")
     assert time.monotonic() - began < 5
@@ -175,13 +171,21 @@ def test_it_hands_over_what_waits_to_be_sent_once_it_is_committed(owner: Member)
 
 
 def test_it_counts_every_answer_by_signal_status_and_reason(owner: Member, application: IntakeApp) -> None:
-    before = totals()
-    run(application, Sender(part(b""), key=key_of(owner)), Sender(part(b""), key="nonsense"))
-    more = totals() - before
-    assert dict(more) == {("traces", 400, "malformed"): 1, ("traces", 401, "unauthenticated"): 1}
+    before = {(one.signal, one.status, one.reason): figures.requests for one, figures in totals_of_all().items()}
+    key = key_of(owner)
+    good = {"key": key, "content_type": "application/json"}
+    body = traces(span(), span())
+    run(application, Sender(part(b""), key=key), Sender(part(b""), key="nonsense"), Sender(part(body), **good))
+    after = {(one.signal, one.status, one.reason): figures.requests for one, figures in totals_of_all().items()}
+    assert {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name)} == {
+        ("traces", 200, ""): 1,
+        ("traces", 400, "malformed"): 1,
+        ("traces", 401, "unauthenticated"): 1,
+    }
     with owner.scope():
-        assert list(Refusal.objects.values_list("signal", "status", "reason", "count")) == [
-            ("traces", 400, "malformed", 1)
+        assert list(IntakeOutcome.objects.order_by("status").values_list("status", "reason", "requests", "items")) == [
+            (200, "", 1, 2),
+            (400, "malformed", 1, 0),
         ]
 
 

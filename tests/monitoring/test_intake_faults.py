@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from monitoring.models import Refusal, Run
+from monitoring.models import IntakeOutcome, Run
 from tests.live import LiveConsole
 from tests.monitoring.line import figures, span, traces
 from tests.online import JSON, Answered, Online
@@ -60,7 +60,7 @@ def test_it_survives_a_connection_that_breaks_between_two_requests(aster: Online
 def test_it_shows_the_tenant_what_was_refused_and_why(aster: Online) -> None:
     def refused() -> int:
         with aster.rows():
-            return sum(row.count for row in Refusal.objects.filter(signal="metrics", status=400, reason="malformed"))
+            return sum(row.requests for row in IntakeOutcome.objects.filter(signal="metrics", reason="malformed"))
 
     bad: list[Answered] = [aster.post("/v1/metrics", b"{nonsense") for _ in range(2)]
     assert [answer.status for answer in bad] == [400, 400]

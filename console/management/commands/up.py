@@ -24,10 +24,13 @@ from console.embedded.valkey import Valkey
 from console.runtime import children, static_files
 from console.runtime.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
 from console.runtime.welcome import sign_ins, welcome
+from monitoring.receive.tally import process_mark
 from partners.checks import fence_faults
 
 #: With less than this on the disk the database would stop within minutes.
 _ROOM = 50_000_000
+#: OTLP's own port for gRPC.
+_GRPC_PORT = 4317
 
 
 class Command(BaseCommand):
@@ -41,14 +44,26 @@ class Command(BaseCommand):
         parser.add_argument("--no-demo", action="store_true", help="without the demo tenants and the reference plant")
         parser.add_argument("--port", type=int, default=settings.PORT, help="where the console listens (PORT, 8000)")
 
-    def handle(self, *_: Any, no_demo: bool, port: int, **__: Any) -> None:
+        parser.add_argument(
+            "--grpc",
+            type=int,
+            nargs="?",
+            const=_GRPC_PORT,
+            default=settings.GRPC_PORT,
+            metavar="PORT",
+            help=f"take OTLP over gRPC as well (ANDON_GRPC_PORT; {_GRPC_PORT} where none is named)",
+        )
+
+    def handle(self, *_: Any, no_demo: bool, port: int, grpc: int, **__: Any) -> None:
         """Runs until a signal; any other end is an error and exits with 1."""
         try:
             folder = prepare(home(os.environ))
             require_room(folder, _ROOM)
             with stopped_by_signals() as request, held(folder, f"http://127.0.0.1:{port}/") as after_a_kill:
                 require_free_port(port, patience_s=8.0 if after_a_kill else 0.0)
-                self._run(folder, port, request, demo=not no_demo)
+                if grpc:
+                    require_free_port(grpc, name="ANDON_GRPC_PORT", patience_s=8.0 if after_a_kill else 0.0)
+                self._run(folder, port, grpc, request, demo=not no_demo)
         except Stopped:
             self._say("Andon has stopped.")
             # All is stopped and written; to take the modules of a large program down would cost half a second more,
@@ -58,15 +73,17 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
             sys.exit(1)
 
-    def _run(self, folder: Path, port: int, request: StopRequest, *, demo: bool) -> None:
-        supervisor = Supervisor(folder, children.environment(os.environ, folder, port), request)
+    def _run(self, folder: Path, port: int, grpc: int, request: StopRequest, *, demo: bool) -> None:
+        # All that take requests add up their counts under the name of this run.
+        environment = {**os.environ, "ANDON_RUN": process_mark(os.getpid())}
+        supervisor = Supervisor(folder, children.environment(environment, folder, port), request)
         steps: list[tuple[str, Callable[[], str]]] = [
             ("database", lambda: _database(supervisor, folder)),
             ("broker", lambda: _broker(supervisor, folder)),
             ("schema", lambda: self._schema() + _fence()),
             ("static files", _static),
             *([("demo tenants", _demo)] if demo else []),
-            ("console", lambda: _console(supervisor, folder, port, demo=demo)),
+            ("console", lambda: _console(supervisor, folder, port, grpc, demo=demo)),
         ]
         try:
             for number, (name, act) in enumerate(steps, 1):
@@ -137,11 +154,13 @@ def _demo() -> str:
     return "ready"
 
 
-def _console(supervisor: Supervisor, folder: Path, port: int, *, demo: bool) -> str:
+def _console(supervisor: Supervisor, folder: Path, port: int, grpc: int, *, demo: bool) -> str:
     supervisor.start(children.web(port))
+    if grpc:
+        supervisor.start(children.grpc(grpc))
     supervisor.start(children.worker())
     supervisor.start(children.beat(folder))
     supervisor.wait_until_ready(port)
     if demo:
         supervisor.start(children.plant())
-    return "started"
+    return f"started, OTLP/gRPC on port {grpc}" if grpc else "started"

@@ -1,0 +1,41 @@
+"""The database connections of intake's threads: one each, kept, and replaced when it has broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, connections
+
+_Found = TypeVar("_Found")
+
+
+def keep_own_connection() -> None:
+    """Give this thread a connection that it keeps. A pool would take it away and test it for each request."""
+    wrapper = connections["default"]
+    options = {name: value for name, value in wrapper.settings_dict["OPTIONS"].items() if name != "pool"}
+    wrapper.settings_dict = {
+        **wrapper.settings_dict,
+        "OPTIONS": {**options, "connect_timeout": 2},
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": False,
+    }
+
+
+def drop_broken_connection() -> bool:
+    """Let go of this thread's connection if it has broken, and say whether it had: the next statement opens another."""
+    found = connection.connection
+    if found is not None and not found.closed:
+        return False
+    connection.close()
+    return True
+
+
+def with_live_connection(call: Callable[[], _Found]) -> _Found:
+    """Read once more where the connection turns out to have broken since it was last used."""
+    try:
+        return call()
+    except (OperationalError, InterfaceError):
+        if not drop_broken_connection():
+            raise
+        return call()
