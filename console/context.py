@@ -8,12 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from monitoring.models import DeadLetter, Intake
+from monitoring.models import DeadLetter
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.telemetry import DeadLetterState
 from monitoring.selectors.alerts import visible_alerts
+from monitoring.selectors.reception import last_received_at
 from monitoring.selectors.visibility import tenant_rows, visible_rows
 from partners.models import Brand, Site
 from partners.roles import Right
@@ -120,4 +122,4 @@ def _zone(request: HttpRequest, viewer: Viewer, sites: Any) -> str:
 
 
 def _last_event_at(viewer: Viewer) -> Any:
-    return tenant_rows(viewer, Intake).order_by("-received_at").values_list("received_at", flat=True).first()
+    return last_received_at(viewer, timezone.now())

@@ -64,7 +64,13 @@ def _parsed(environ: Mapping[str, str], role: str) -> Parameters:
 def _django(parameters: Parameters, *, pool: int) -> dict[str, Any]:
     """One entry of DATABASES. With a pool (web processes) Django hands connections round between its threads."""
     rest = {name: value for name, value in parameters.items() if name not in _DJANGO_NAMES}
-    options: dict[str, Any] = {"connect_timeout": 5, "application_name": _application(), **rest}
+    # The threshold lets intake prepare its statements; Django's own cursors write values into theirs and prepare none.
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "application_name": _application(),
+        "prepare_threshold": 5,
+        **rest,
+    }
     if pool:
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "max_idle": 300}
     return {

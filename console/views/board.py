@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from console.access import tenant_page
-from monitoring.models import Intake, Workflow
+from monitoring.models import Workflow
 from monitoring.selectors.board import Board, board
+from monitoring.selectors.reception import last_received_at
 from monitoring.selectors.visibility import tenant_rows
 from partners.models import IngestKey, Site
 from partners.viewer import Viewer
@@ -77,6 +78,6 @@ def _site_id(request: HttpRequest, viewer: Viewer) -> int | None:
 def _first_steps(viewer: Viewer) -> FirstSteps:
     return FirstSteps(
         key=tenant_rows(viewer, IngestKey).filter(revoked_at=None).exists(),
-        telemetry=tenant_rows(viewer, Intake).exists(),
+        telemetry=last_received_at(viewer, timezone.now()) is not None,
         workflows=tenant_rows(viewer, Workflow).count(),
     )
