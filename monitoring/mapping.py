@@ -15,6 +15,7 @@ from monitoring.sources.failures import failure_of
 from monitoring.sources.keys import MAX_KEYS, keys_of
 from monitoring.sources.registry import read_event, read_trace
 from monitoring.sources.values import instant
+from monitoring.spans_once import spans_once
 from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, settled, span_context
 
 __all__ = ["VerdictCache", "map_decoded"]
@@ -50,6 +51,8 @@ def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRec
 
 
 def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
+    if len(spans) > 1:
+        spans = spans_once(spans)
     reading = read_trace(spans)
     entry, rank = entry_span(spans)
     identity = reading.identity or _UNNAMED

@@ -22,6 +22,7 @@ _TYPES = {
     "error_class": "text", "span_count": "int", "error_count": "int", "attempts": "int", "retries": "int",
     "dead_letters": "int", "confidence": "text", "value": "numeric", "stated_due_at": "timestamptz",
     "sla_id": "bigint", "sla_due_at": "timestamptz", "sla_state": "text", "services": "text", "intakes": "text",
+    "plain_tries": "text",
 }  # fmt: skip
 #: Arrays of arrays can't be unnested row by row, so the two array columns travel as joined text.
 _SPLIT = {
@@ -49,9 +50,9 @@ def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tu
     waiting = {fact.trace_id: fact for fact in facts}
     done: list[ProjectedRun] = []
     while waiting:
-        known = _locked(sorted(waiting))
+        known = locked_rows(sorted(waiting))
         projected = [_project(fact, known.get(trace_id), workflows, desk) for trace_id, fact in sorted(waiting.items())]
-        _update([run.row for run in projected if run.before])
+        update_rows([run.row for run in projected if run.before])
         made = _insert([run.row for run in projected if not run.before], desk.tenant_id)
         for run in projected:
             identifier = run.row.id or made.get(run.row.trace_id)
@@ -71,7 +72,7 @@ def _project(fact: RunFact, known: RunRow | None, workflows: Workflows, desk: De
 _NAMES = [field.name for field in fields(RunRow)]
 
 
-def _locked(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
+def locked_rows(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
     columns = ", ".join(_NAMES)
     statement = (
         f"SELECT {columns} FROM monitoring_run "  # noqa: S608  Column names of our own dataclass.
@@ -114,7 +115,7 @@ def _insert(rows: Sequence[RunRow], tenant_id: int) -> dict[bytes, int]:
         return {bytes(trace_id): identifier for trace_id, identifier in cursor.fetchall()}
 
 
-def _update(rows: Sequence[RunRow]) -> None:
+def update_rows(rows: Sequence[RunRow]) -> None:
     if not rows:
         return
     names = [name for name in _NAMES if name != "id"]

@@ -1,0 +1,33 @@
+"""The spans of one trace as a set: each once, in an order of their own. Pure.
+
+Spans come in any order, split over requests and repeated. What is concluded from a trace must depend on none of that,
+so every reader of a trace takes its spans through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+from monitoring.records import SpanRecord
+
+_by_time = attrgetter("start_ns", "end_ns", "span_id")
+
+
+def spans_once(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
+    """Return the spans by start, end and id, each span id once.
+
+    Of two that carry one id but differ, the one that ended last stands; of two alike in that, the longer description.
+    So the choice follows from what they say, never from which came first.
+    """
+    by_id: dict[bytes, SpanRecord] = {}
+    for span in spans:
+        known = by_id.setdefault(span.span_id, span)
+        if known is not span and known != span:
+            by_id[span.span_id] = max(known, span, key=_fullness)
+    return sorted(by_id.values(), key=_by_time)
+
+
+def _fullness(span: SpanRecord) -> tuple[int, int, str]:
+    said = repr(span)
+    return span.end_ns, len(said), said
