@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from monitoring.alert.raising import QUIET_AFTER, alert
@@ -11,7 +13,6 @@ from monitoring.catalogue import catalogue, process_facts
 from monitoring.desk import Desk
 from monitoring.detect.step import detect
 from monitoring.facts import BusinessKey as Key
-from monitoring.facts import Identity, Mapped, MappingVerdict, Rank, RunFact
 from monitoring.findings import Kind, SlaWindow, WorkflowFacts
 from monitoring.live import announce
 from monitoring.models import Alert, BusinessKey, Run
@@ -20,16 +21,17 @@ from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
-from monitoring.project import project
-from monitoring.project.local_root import entries_without_root, has_failed
 from monitoring.project.windows import sla_kind
-from monitoring.selectors.payloads import intakes
-from monitoring.selectors.spans import spans_within
+from monitoring.settle.runs import runs_settle
 from monitoring.stages import Projected
 from monitoring.timers import Due, timers_clear, timers_set
 from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
+#: So many runs are settled together: those of one time mostly stand in the same requests.
+_TOGETHER = 100
+
+_log = logging.getLogger(__name__)
 
 
 def due_handle(due: Due, now: datetime) -> None:
@@ -37,7 +39,35 @@ def due_handle(due: Due, now: datetime) -> None:
     _HANDLERS[due.kind](due, now)
 
 
+def runs_due_settle(dues: Sequence[Due], now: datetime) -> None:
+    """Settle the runs of these timers, those of a tenant together. One that fails is left to its lease."""
+    by_tenant: dict[int, list[int]] = defaultdict(list)
+    for due in dues:
+        by_tenant[due.tenant_id].append(due.ref)
+    for tenant_id, refs in sorted(by_tenant.items()):
+        for start in range(0, len(refs), _TOGETHER):
+            _settle_together(tenant_id, refs[start : start + _TOGETHER], now)
+
+
+def _settle_together(tenant_id: int, refs: Sequence[int], now: datetime) -> None:
+    try:
+        runs_settle(tenant_id, refs, now)
+    except Exception:  # noqa: BLE001  One run that fails must not hold up the others; its lease brings it back.
+        _log.exception("%d runs of tenant %d could not be settled together", len(refs), tenant_id)
+        for ref in refs if len(refs) > 1 else ():
+            _settle_together(tenant_id, [ref], now)
+
+
+def _is_past_due(due: Due, now: datetime) -> bool:
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        running = Run.objects.filter(pk=due.ref, sla_state=SlaState.RUNNING, root_seen=False)
+        return bool(running.filter(sla_due_at__lte=now).exists())
+
+
 def _run_sla(due: Due, now: datetime) -> None:
+    if _is_past_due(due, now):
+        # Its root may report elsewhere, and the run be done: then it is not late.
+        runs_settle(due.tenant_id, [due.ref], now, told_in_full=True)
     with tenant_scope(due.tenant_id, actor=ACTOR):
         # The row before its timer, as intake locks them. A run whose root arrived meanwhile is left alone.
         running = Run.objects.filter(pk=due.ref, sla_state=SlaState.RUNNING, root_seen=False)
@@ -47,8 +77,6 @@ def _run_sla(due: Due, now: datetime) -> None:
             return
         if run.sla_due_at > now:
             timers_set(due.tenant_id, TimerKind.RUN_SLA, [(run.pk, run.sla_due_at)])
-            return
-        if _complete_without_root(run, now):
             return
         running.update(sla_state=SlaState.BREACHED)
         timers_clear(due.tenant_id, TimerKind.RUN_SLA, [run.pk])
@@ -70,32 +98,14 @@ def _run_sla(due: Due, now: datetime) -> None:
 
 def _run_quiet(due: Due, now: datetime) -> None:
     with tenant_scope(due.tenant_id, actor=ACTOR):
-        rootless = Run.objects.filter(pk=due.ref, root_seen=False)
-        run = rootless.select_for_update(of=("self",)).select_related("workflow").first()
         timers_clear(due.tenant_id, TimerKind.RUN_QUIET, [due.ref])
-        if run is not None:
-            _complete_without_root(run, now)
+        rootless = Run.objects.filter(pk=due.ref, root_seen=False).exists()
+    if rootless:
+        runs_settle(due.tenant_id, [due.ref], now, told_in_full=True)
 
 
-def _complete_without_root(run: Run, now: datetime) -> bool:
-    """Take a run as done whose root reports elsewhere, if nothing of it is still open; say whether it was."""
-    entries = entries_without_root(spans_within(intakes(run.intakes), bytes(run.trace_id)))
-    if not entries:
-        return False
-    desk = Desk(run.tenant_id, 0, catalogue(), now)
-    fact = RunFact(
-        trace_id=bytes(run.trace_id),
-        identity=Identity(run.workflow.source_system, run.workflow.source_key, run.workflow.name, rank=Rank.GUESS),
-        verdict=MappingVerdict(run.process_id, run.mapping_rule_id, run.mapping_reason, site_id=run.site_id),
-        started_at=run.started_at,
-        ended_at=run.ended_at,
-        root_seen=True,
-        root_failed=has_failed(entries),
-        span_count=0,
-        error_count=0,
-    )
-    notify(alert(detect(project(Mapped(runs=(fact,)), desk), desk), desk), desk)
-    return True
+def _run_settle(due: Due, now: datetime) -> None:
+    runs_settle(due.tenant_id, [due.ref], now)
 
 
 def _alert_quiet(due: Due, now: datetime) -> None:
@@ -126,6 +136,7 @@ def _notification(due: Due, now: datetime) -> None:
 _HANDLERS: dict[TimerKind, Callable[[Due, datetime], None]] = {
     TimerKind.RUN_SLA: _run_sla,
     TimerKind.RUN_QUIET: _run_quiet,
+    TimerKind.RUN_SETTLE: _run_settle,
     TimerKind.ALERT_QUIET: _alert_quiet,
     TimerKind.NOTIFICATION: _notification,
 }

@@ -15,6 +15,7 @@ from monitoring.sources.keys import MAX_KEYS, keys_of
 from monitoring.sources.registry import read_event, read_trace
 from monitoring.sources.trace import Trace
 from monitoring.sources.values import instant
+from monitoring.spans_once import spans_once
 from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, settled, span_context
 
 __all__ = ["VerdictCache", "map_decoded"]
@@ -50,7 +51,7 @@ def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRec
 
 
 def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
-    trace = Trace(spans)
+    trace = Trace(spans_once(spans) if len(spans) > 1 else spans)
     reading = read_trace(trace)
     entry = trace.entry
     identity = reading.identity or _UNNAMED
@@ -65,13 +66,13 @@ def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: R
         ended_at=ended_at,
         root_seen=root_seen,
         root_failed=root_seen and entry.status is StatusCode.ERROR,
-        span_count=len(spans),
+        span_count=len(trace),
         error_count=len(trace.failed),
         root_name=entry.name if root_seen else "",
-        keys=_span_keys(reading.keys, _key_rules(verdict, catalogue), entry, spans),
+        keys=_span_keys(reading.keys, _key_rules(verdict, catalogue), entry, trace),
         attempts=reading.attempts,
         error_class=_first_error(trace.failed) if trace.failed else "",
-        due_at=reading.due_at or _due_at_of_spans(verdict, catalogue, spans),
+        due_at=reading.due_at or _due_at_of_spans(verdict, catalogue, trace),
         value=reading.value,
         services=trace.services,
     )

@@ -8,7 +8,8 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from monitoring.clock import due_handle
+from monitoring.clock import due_handle, runs_due_settle
+from monitoring.models.delivery import TimerKind
 from monitoring.notify.delivery import deliver
 from monitoring.timers import timers_claim
 from partners.scope import NoTenantScope
@@ -21,7 +22,8 @@ def timers_sweep() -> int:
     """Deal with whatever is due, over all tenants; return how many."""
     handled = 0
     while dues := timers_claim(timezone.now()):
-        for due in dues:
+        runs_due_settle([due for due in dues if due.kind is TimerKind.RUN_SETTLE], timezone.now())
+        for due in (due for due in dues if due.kind is not TimerKind.RUN_SETTLE):
             try:
                 due_handle(due, timezone.now())
             except Exception:  # noqa: BLE001  One timer that fails must not hold up the others; its lease brings it back.

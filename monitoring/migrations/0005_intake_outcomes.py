@@ -6,7 +6,7 @@ ONCE = ("tenant", "hour", "signal", "status", "reason", "key_prefix", "worker")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("monitoring", "0003_intake_log")]
+    dependencies = [("monitoring", "0004_settling")]
 
     operations = [
         # Policies, grants and rows stay with the table.

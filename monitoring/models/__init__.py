@@ -4,7 +4,7 @@ from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.catalogue import CatalogueVersion, DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
-from monitoring.models.intake import Intake, TraceLog
+from monitoring.models.intake import Intake, Rebuild, TraceLog
 from monitoring.models.rollups import IntakeOutcome, WorkflowMinute
 from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
 
@@ -24,6 +24,7 @@ __all__ = [
     "Notification",
     "Process",
     "ProcessUserPermission",
+    "Rebuild",
     "Run",
     "Sla",
     "Timer",

@@ -76,6 +76,7 @@ class TimerKind(models.TextChoices):
 
     RUN_SLA = "run_sla", "A running run reaches its SLA"
     RUN_QUIET = "run_quiet", "A run without a root has gone quiet"
+    RUN_SETTLE = "run_settle", "A run that several requests told of has gone quiet"
     NOTIFICATION = "notification", "A notification is to be sent"
     ALERT_QUIET = "alert_quiet", "An alert may have gone quiet"
 

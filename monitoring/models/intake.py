@@ -56,3 +56,19 @@ class TraceLog(TenantModel):
 
     def __str__(self) -> str:
         return bytes(self.trace_id).hex()
+
+
+class Rebuild(TenantModel):
+    """How far `manage.py rebuild` has come for a tenant; gone once it is through."""
+
+    phase = models.CharField(max_length=20)
+    position = models.BigIntegerField(default=0)  # the last row of this phase that is done
+    marks = models.JSONField(default=dict)  # the last row of each phase when it began; later ones are intake's own
+    counts = models.JSONField(default=dict)
+    started_at = models.DateTimeField()
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant",), name="rebuild_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.position}"

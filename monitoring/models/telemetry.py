@@ -64,6 +64,7 @@ class Run(TenantModel):
     sla_state = models.CharField(max_length=10, choices=SlaState.choices, default=SlaState.NONE)
     services = ArrayField(models.CharField(max_length=200), default=list)
     intakes = ArrayField(models.BigIntegerField(), default=list)
+    plain_tries = models.TextField(blank=True, default="", db_default="")  # see project/plain_tries.py
 
     class Meta(TenantModel.Meta):
         constraints = (models.UniqueConstraint(fields=("tenant", "trace_id"), name="run_trace"),)
@@ -104,6 +105,7 @@ class Event(TenantModel):
     step = models.CharField(max_length=200, blank=True)
     intake = models.ForeignKey(Intake, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     intake_index = models.PositiveIntegerField(default=0)
+    plain_tries = models.TextField(blank=True, default="", db_default="")
 
     class Meta(TenantModel.Meta):
         constraints = (models.UniqueConstraint(fields=("tenant", "source", "event_id"), name="event_identity"),)
@@ -146,7 +148,10 @@ class BusinessKey(TenantModel):
 
 
 class Attempt(TenantModel):
-    """One abnormal try at one unit of work: a retry, a failure, a dead letter. Plain first tries are not kept."""
+    """One abnormal try at one unit of work, as one run or event tells of it. Plain first tries are not kept.
+
+    A broker's notice and a consumer's span may tell of the same try: two rows, which count once.
+    """
 
     unit_id = models.CharField(max_length=300)
     attempt = models.PositiveIntegerField()
@@ -174,10 +179,12 @@ class Attempt(TenantModel):
     span_id = models.BinaryField(max_length=8, null=True)
     dialect = models.CharField(max_length=40)
     confidence = models.CharField(max_length=10)
+    value = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    teller = models.BinaryField(max_length=16)  # the run's trace id, or a digest of the event's source and id
 
     class Meta(TenantModel.Meta):
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "unit_id", "phase", "attempt"), name="attempt_identity"),
+            models.UniqueConstraint(fields=("tenant", "unit_id", "phase", "attempt", "teller"), name="attempt_told"),
         )
         indexes = (
             models.Index(fields=("tenant", "workflow", "-ended_at"), name="attempt_by_workflow"),
@@ -230,6 +237,7 @@ class DeadLetter(TenantModel):
     settled_at = models.DateTimeField(null=True)
     settled_by = models.CharField(max_length=80, blank=True)
     settled_reason = models.TextField(blank=True)
+    decisions = models.JSONField(default=list, db_default=[])  # what people decided: [{"state", "at", "by", "reason"}]
     fingerprint = models.CharField(max_length=200, blank=True)  # of the alert it belongs to
 
     class Meta(TenantModel.Meta):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from monitoring.desk import Desk
 from monitoring.facts import Mapped
-from monitoring.project.attempts import placed_attempts, write_attempts
-from monitoring.project.dead_letters import settle_dead_letters, still_dead, write_dead_letters
-from monitoring.project.events import write_events
+from monitoring.project.attempts import placed_attempts
+from monitoring.project.events import ProjectedEvent, write_events
 from monitoring.project.keys import write_keys
 from monitoring.project.logs import write_trace_logs
-from monitoring.project.rollups import write_rollups
+from monitoring.project.plain_tries import plain_tries
+from monitoring.project.rollups import Figures
 from monitoring.project.runs import write_runs
 from monitoring.project.timers import set_run_timers
+from monitoring.project.told import write_told
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
 from monitoring.stages import Projected
@@ -25,21 +26,32 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     events = write_events(mapped.events, workflows, desk)
     write_keys(runs, events, desk)
     write_trace_logs(mapped.logs, desk)
+    figures = Figures()
+    for run in runs:
+        figures.run(run.row, 1)
+        if run.before is not None:
+            figures.run(run.before, -1)
+    for event in events:
+        _count(figures, event)
     told = placed_attempts(runs, events)
-    attempts = write_attempts(told, desk)
-    # A unit that dies of the same attempt again is no new attempt, but dead again: so all that was told goes in here.
-    settled = settle_dead_letters(told)
-    fresh = write_dead_letters(told, desk)
-    write_rollups(runs, events, attempts, [dead.placed for dead in fresh], desk)
+    news = write_told(told, figures, desk)
+    figures.write(desk.tenant_id)
     set_run_timers(runs, desk)
     reader = WindowReader(workflows, desk)
+    # Plain first tries are in the figures; a window is opened by what went wrong.
     return Projected(
-        dead_letters=reader.dead_letters(still_dead(fresh, told)),
-        attempts=reader.attempts(attempts),
+        dead_letters=reader.dead_letters(news.fresh),
+        attempts=reader.attempts(news.attempts),
         promises=reader.promises(runs),
         unmapped=reader.unmapped(runs, events),
-        settled=settled,
+        settled=news.settled,
         claimed=workflows.claimed,
         runs=len(runs),
         events=len(events),
     )
+
+
+def _count(figures: Figures, event: ProjectedEvent) -> None:
+    record = event.fact.record
+    tries = plain_tries(event.fact.attempts, record.time)
+    figures.event(event.workflow_id, event.fact.verdict.process_id, record.time, tries, 1)

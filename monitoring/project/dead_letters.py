@@ -3,63 +3,76 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
 from monitoring.desk import Desk
-from monitoring.facts import DEAD_PHASES, Phase
+from monitoring.facts import AttemptFact, BusinessKey, Confidence, Phase
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.project.money import money
 from monitoring.project.rows import insert_rows
+from monitoring.project.units import TELEMETRY, Decision, Life, Told
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit_id", "text"), ("workflow_id", "bigint"), ("process_id", "bigint"),
     ("site_id", "bigint"), ("run_id", "bigint"), ("event_id", "bigint"), ("intake_id", "bigint"),
     ("destination", "text"), ("step", "text"), ("error_class", "text"), ("message", "text"), ("span_id", "bytea"),
     ("attempts", "int"), ("deaths", "int"), ("keys", "jsonb"), ("value", "numeric"), ("confidence", "text"),
-    ("died_at", "timestamptz"), ("state", "text"), ("settled_by", "text"), ("settled_reason", "text"),
-    ("fingerprint", "text"),
+    ("died_at", "timestamptz"), ("settled_at", "timestamptz"), ("settled_by", "text"), ("settled_reason", "text"),
+    ("decisions", "jsonb"), ("state", "text"),
 ]  # fmt: skip
-#: A unit that was settled and dies again is open again; one that is open merely hears its own news repeated.
-_AGAIN = """
-ON CONFLICT (tenant_id, unit_id) DO UPDATE SET
-    state = 'open', deaths = old.deaths + 1, settled_at = NULL, settled_by = '', settled_reason = '',
-    died_at = excluded.died_at, attempts = greatest(old.attempts, excluded.attempts), intake_id = excluded.intake_id,
-    destination = excluded.destination, error_class = excluded.error_class, message = excluded.message,
-    run_id = coalesce(excluded.run_id, old.run_id), event_id = coalesce(excluded.event_id, old.event_id)
-WHERE old.state <> 'open' AND excluded.died_at > coalesce(old.settled_at, old.died_at)
-RETURNING unit_id, id, deaths
+_NAMES = [name for name, _ in _COLUMNS[1:]]
+_LOCKED = (
+    f"SELECT id, fingerprint, {', '.join(_NAMES)} FROM monitoring_deadletter "  # noqa: S608  Constants.
+    "WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s) ORDER BY unit_id FOR UPDATE"
+)
+_DESCRIBED = """
+SELECT told.unit_id, told.step, told.destination, told.error_class, told.message, told.span_id, told.confidence,
+       told.value, told.run_id, told.event_id, coalesce(run.site_id, event.site_id),
+       coalesce(run.intakes[array_upper(run.intakes, 1)], event.intake_id, 0),
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('type', key_type, 'value', value) ORDER BY key_type, value), '[]')
+        FROM monitoring_businesskey AS key WHERE key.tenant_id = told.tenant_id
+          AND key.run_id IS NOT DISTINCT FROM told.run_id AND key.event_id IS NOT DISTINCT FROM told.event_id)::text
+FROM monitoring_attempt AS told
+JOIN unnest(%s::text[], %s::text[], %s::int[], %s::bytea[]) AS wanted(unit_id, phase, attempt, teller)
+  USING (unit_id, phase, attempt, teller)
+LEFT JOIN monitoring_run AS run ON run.tenant_id = told.tenant_id AND run.id = told.run_id
+LEFT JOIN monitoring_event AS event ON event.tenant_id = told.tenant_id AND event.id = told.event_id
+WHERE told.tenant_id = current_setting('app.tenant_id')::int
 """
-#: A unit that is open and dies later still is not settled by what happened between its deaths.
-_DIED_SINCE = """
-UPDATE monitoring_deadletter AS dead SET died_at = said.at
-FROM unnest(%s::text[], %s::timestamptz[]) AS said(unit_id, at)
-WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.unit_id = said.unit_id
-  AND dead.state = 'open' AND dead.died_at < said.at
+_ANEW = """
+UPDATE monitoring_deadletter AS dead SET {assigned}
+FROM unnest(%s::bigint[], {arrays}) AS said(id, {names})
+WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.id = said.id
 """
-_SETTLED_BY = {
-    Phase.REDRIVEN: ("redriven", "The source says it was put back."),
-    Phase.DISCARDED: ("discarded", "The source says it was thrown away."),
-    Phase.OK: ("redriven", "A later attempt ended well."),
-}
-#: News of a unit may have come before the notice of its death. A try counts from its start: the consumer that parked
-#: its message in a dead-letter queue ends well itself, and later.
-_KNOWN_NEWS = """
-SELECT DISTINCT ON (unit_id) unit_id, phase, CASE phase WHEN 'ok' THEN coalesce(started_at, ended_at) ELSE ended_at END
-FROM monitoring_attempt
-WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s) AND phase = ANY(%s)
-ORDER BY unit_id, 3 DESC
-"""
-_SETTLE = """
-UPDATE monitoring_deadletter AS dead SET state = said.state, settled_at = said.at, settled_by = 'telemetry',
-    settled_reason = said.reason
-FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS said(unit_id, state, reason, at)
-WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.unit_id = said.unit_id
-  AND dead.state = 'open' AND said.at >= dead.died_at RETURNING dead.id, dead.fingerprint
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as it is stored: its id, its alert's fingerprint, its columns in the order of `_NAMES`."""
+
+    id: int
+    fingerprint: str
+    values: tuple[Any, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[_NAMES.index(name)]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What people decided about it, ever; the last one may stand in the columns alone."""
+        kept = [
+            Decision(said["state"], datetime.fromisoformat(said["at"]), said["by"], said["reason"])
+            for said in _loaded(self["decisions"])
+        ]
+        if self["state"] != "open" and self["settled_by"] not in ("", TELEMETRY):
+            last = Decision(self["state"], self["settled_at"], self["settled_by"], self["settled_reason"])
+            if last not in kept:
+                kept.append(last)
+        return tuple(sorted(kept, key=lambda decision: decision.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,76 +85,149 @@ class FreshDeadLetter:
     redriven_before: int
 
 
-def write_dead_letters(attempts: Sequence[PlacedAttempt], desk: Desk) -> tuple[FreshDeadLetter, ...]:
-    """Insert the units that died; return those that were not already open."""
-    dead: dict[str, PlacedAttempt] = {}
-    for placed in attempts:
-        unit_id = placed.fact.unit_id[:300]
-        if placed.fact.phase in DEAD_PHASES and (unit_id not in dead or dead[unit_id].at < placed.at):
-            dead[unit_id] = placed
-    if not dead:
-        return ()
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Which dead letters came to stand open, the fingerprints of those that no longer do, how many rows changed."""
+
+    fresh: tuple[FreshDeadLetter, ...] = ()
+    settled: frozenset[str] = frozenset()
+    changed: int = 0
+
+
+def letters_of(units: Collection[str]) -> dict[str, Letter]:
+    """Return the dead letters of these units by unit, locked: a person may be deciding about one."""
     with connection.cursor() as cursor:
-        cursor.execute(_DIED_SINCE, [sorted(dead), [dead[unit_id].at for unit_id in sorted(dead)]])
-    rows = [_values(unit_id, placed, desk) for unit_id, placed in sorted(dead.items())]
-    made = insert_rows("monitoring_deadletter AS old", _COLUMNS, rows, _AGAIN)
-    return tuple(
-        FreshDeadLetter(identifier, dead[unit_id], dead[unit_id].fact.attempt, deaths - 1)
-        for unit_id, identifier, deaths in made
+        cursor.execute(_LOCKED, [sorted(units)])
+        letters = [Letter(row[0], row[1], tuple(row[2:])) for row in cursor.fetchall()]
+    return {letter["unit_id"]: letter for letter in letters}
+
+
+def write_letters(lives: Mapping[str, Life | None], known: Mapping[str, Letter], desk: Desk) -> Written:
+    """Make the dead letters of these units what their lives say. A unit that never died has none."""
+    dead = {unit: life for unit, life in lives.items() if life}
+    gone = [known[unit] for unit, life in lives.items() if not life and unit in known and not known[unit].decisions]
+    settled = {letter.fingerprint for letter in gone if letter["state"] == "open"}
+    _delete([letter.id for letter in gone])
+    if not dead:
+        return Written(settled=frozenset(settled - {""}), changed=len(gone))
+    described = _described([life.last for life in dead.values()], desk)
+    made: list[tuple[Any, ...]] = []
+    moved: list[tuple[int, tuple[Any, ...]]] = []
+    corrected: list[tuple[int, tuple[Any, ...]]] = []
+    fresh_units = []
+    for unit, life in sorted(dead.items()):
+        letter = known.get(unit)
+        values = _values(life, described[unit], letter)
+        if life.state == "open" and (letter is None or letter["state"] != "open"):
+            fresh_units.append(unit)
+        if letter is None:
+            made.append((desk.tenant_id, *values))
+        elif letter["state"] != life.state:
+            moved.append((letter.id, values))
+            settled |= {letter.fingerprint} if letter["state"] == "open" else set()
+        elif not _alike(letter.values, values):
+            corrected.append((letter.id, values))
+    tail = "RETURNING unit_id, id"
+    ids = {unit: letter.id for unit, letter in known.items()}
+    ids |= dict(insert_rows("monitoring_deadletter", [*_COLUMNS, ("fingerprint", "text")],
+                            [(*row, "") for row in made], tail))  # fmt: skip
+    _update(moved, _NAMES)
+    # Naming the column `state` would leave an entry in the audit trail, though nothing of it changed.
+    _update([(identifier, values[:-1]) for identifier, values in corrected], _NAMES[:-1])
+    fresh = (_fresh(ids[unit], dead[unit], described[unit]) for unit in fresh_units)
+    changed = len(gone) + len(made) + len(moved) + len(corrected)
+    return Written(tuple(fresh), frozenset(settled - {""}), changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """The attempt that describes a dead letter, with what its run or event adds."""
+
+    placed: PlacedAttempt
+    intake_id: int
+    keys: str
+
+
+def _described(rows: Collection[Told], desk: Desk) -> dict[str, _Described]:
+    wanted = [list(column) for column in zip(*(row.identity for row in rows), strict=True)]
+    by_unit = {row.unit_id: row for row in rows}
+    found = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_DESCRIBED, wanted)
+        for unit, step, destination, error, message, span, confidence, value, *place, intake, keys in cursor.fetchall():
+            row, (run_id, event_id, site_id) = by_unit[unit], place
+            fact = AttemptFact(
+                unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
+                error_class=error, message=message, span_id=bytes(span) if span else None,
+            )  # fmt: skip
+            named = tuple(BusinessKey(key["type"], key["value"]) for key in json.loads(keys))
+            amount = None if value is None else float(value)
+            of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
+            found[unit] = _Described(PlacedAttempt(fact, *of), intake or desk.intake_id, keys)
+    return found
+
+
+def _values(life: Life, described: _Described, letter: Letter | None) -> tuple[Any, ...]:
+    placed, settled = described.placed, life.settled
+    fact = placed.fact
+    same_death = letter is not None and (letter["run_id"], letter["event_id"]) == (placed.run_id, placed.event_id)
+    decided = [
+        {"state": one.state, "at": one.at.isoformat(), "by": one.by, "reason": one.reason}
+        for one in (letter.decisions if letter else ())
+    ]
+    return (
+        fact.unit_id, placed.workflow_id, placed.process_id, placed.site_id, placed.run_id, placed.event_id,
+        letter["intake_id"] if letter and same_death else described.intake_id, fact.destination, fact.step,
+        fact.error_class, fact.message, fact.span_id, life.attempts, len(life.episodes), described.keys, placed.value,
+        fact.confidence.value, life.died_at, settled.at if settled else None, settled.by if settled else "",
+        settled.reason if settled else "", json.dumps(decided), life.state,
+    )  # fmt: skip
+
+
+def _alike(stored: tuple[Any, ...], values: tuple[Any, ...]) -> bool:
+    return all(
+        _plain(name, one) == _plain(name, other) for name, one, other in zip(_NAMES, stored, values, strict=True)
     )
 
 
-def settle_dead_letters(attempts: Iterable[PlacedAttempt]) -> frozenset[str]:
-    """Settle open dead letters whose unit was put back, thrown away or did succeed; return their fingerprints."""
-    settled = _settle(_news(attempts))
-    return frozenset(fingerprint for fingerprint in settled.values() if fingerprint)
+def _plain(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in ("keys", "decisions"):
+        return _loaded(value)
+    if name == "value":
+        return float(value)
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
-def still_dead(fresh: Sequence[FreshDeadLetter], attempts: Iterable[PlacedAttempt]) -> tuple[FreshDeadLetter, ...]:
-    """Settle those that were dealt with before their death was told of; return the others, which stand still."""
-    if not fresh:
-        return ()
-    units = sorted(dead.placed.fact.unit_id[:300] for dead in fresh)
-    news = _news(attempts)
+def _loaded(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _fresh(identifier: int, life: Life, described: _Described) -> FreshDeadLetter:
+    placed = replace(described.placed, at=life.died_at)
+    return FreshDeadLetter(identifier, placed, life.attempts, len(life.episodes) - 1)
+
+
+def _update(rows: list[tuple[int, tuple[Any, ...]]], names: list[str]) -> None:
+    if not rows:
+        return
+    kinds = dict(_COLUMNS)
+    statement = _ANEW.format(
+        assigned=", ".join(f"{name} = said.{name}" for name in names),
+        arrays=", ".join(f"%s::{kinds[name]}[]" for name in names),
+        names=", ".join(names),
+    )
+    columns = [list(column) for column in zip(*(values for _, values in rows), strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN_NEWS, [units, [phase.value for phase in _SETTLED_BY]])
-        for unit_id, phase, at in cursor.fetchall():
-            if unit_id not in news or news[unit_id][1] < at:
-                news[unit_id] = (Phase(phase), at)
-    settled = _settle({unit_id: news[unit_id] for unit_id in units if unit_id in news})
-    return tuple(dead for dead in fresh if dead.id not in settled)
+        cursor.execute(statement, [[identifier for identifier, _ in rows], *columns])
 
 
-def _news(attempts: Iterable[PlacedAttempt]) -> dict[str, tuple[Phase, datetime]]:
-    """The latest of what became of each unit after a death."""
-    news: dict[str, tuple[Phase, datetime]] = {}
-    for placed in attempts:
-        fact, unit_id = placed.fact, placed.fact.unit_id[:300]
-        at = fact.started_at or placed.at if fact.phase is Phase.OK else placed.at
-        if fact.phase in _SETTLED_BY and (unit_id not in news or news[unit_id][1] < at):
-            news[unit_id] = (fact.phase, at)
-    return news
-
-
-def _settle(news: Mapping[str, tuple[Phase, datetime]]) -> dict[int, str]:
-    """Settle the open ones among these units; return their ids and fingerprints."""
-    if not news:
-        return {}
-    units = sorted(news)
-    stated = [_SETTLED_BY[news[unit][0]] for unit in units]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SETTLE,
-            [units, [state for state, _ in stated], [why for _, why in stated], [news[unit][1] for unit in units]],
-        )
-        return dict(cursor.fetchall())
-
-
-def _values(unit_id: str, placed: PlacedAttempt, desk: Desk) -> tuple[object, ...]:
-    fact = placed.fact
-    keys = json.dumps([{"type": key.type, "value": key.value} for key in placed.keys])
-    return (
-        desk.tenant_id, unit_id, placed.workflow_id, placed.process_id, placed.site_id, placed.run_id, placed.event_id,
-        desk.intake_id, fact.destination[:300], fact.step[:300], fact.error_class[:200], fact.message[:4000],
-        fact.span_id, fact.attempt, 1, keys, money(placed.value), fact.confidence.value, placed.at, "open", "", "", "",
-    )  # fmt: skip
+def _delete(ids: list[int]) -> None:
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM monitoring_deadletter WHERE tenant_id = current_setting('app.tenant_id')::int "
+                "AND id = ANY(%s)",
+                [ids],
+            )

@@ -1,4 +1,8 @@
-"""Adds what one request showed to the figures by workflow, process and minute of event time."""
+"""Figures by workflow, process and minute of event time: each is the sum of what rows count for.
+
+What a row counts for is a function of the row alone (of an attempt: of all that is told of its unit). So a change of
+rows is a difference of figures, and the figures can be taken anew from the rows at any time.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,14 @@ from typing import TypeAlias
 
 from django.db import connection
 
-from monitoring.desk import Desk
-from monitoring.facts import AttemptFact
 from monitoring.models.rollups import COUNTERS
-from monitoring.project.attempts import PlacedAttempt
-from monitoring.project.events import ProjectedEvent
+from monitoring.project.plain_tries import by_minute
 from monitoring.project.rows import insert_rows
-from monitoring.project.runs import ProjectedRun
-from monitoring.project.runs_merged import RunRow, count_tries
+from monitoring.project.runs_merged import RunRow
+from monitoring.project.units import Life, Told, tries
 
 #: Workflow, process and minute.
 Place: TypeAlias = tuple[int, int | None, datetime]
-Figures: TypeAlias = dict[Place, dict[str, int]]
 
 _COLUMNS = [
     ("tenant_id", "int"), ("workflow_id", "bigint"), ("process_id", "bigint"), ("minute", "timestamptz"),
@@ -29,7 +29,8 @@ _COLUMNS = [
 _TAIL = "ON CONFLICT (tenant_id, workflow_id, process_id, minute) DO UPDATE SET " + ", ".join(
     f"{name} = monitoring_workflowminute.{name} + excluded.{name}" for name in COUNTERS
 )
-_LESS = ", ".join(f"{name} = known.{name} - said.{name}" for name in COUNTERS)
+#: Never below nothing: minutes of before an upgrade may have been counted otherwise; `rebuild` puts them right.
+_LESS = ", ".join(f"{name} = greatest(0, known.{name} - said.{name})" for name in COUNTERS)
 _NAMES = ", ".join(name for name, _ in _COLUMNS)
 _ARRAYS = ", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)
 _TAKE_BACK = (
@@ -39,69 +40,77 @@ _TAKE_BACK = (
 )
 
 
-def write_rollups(
-    runs: Sequence[ProjectedRun],
-    events: Sequence[ProjectedEvent],
-    attempts: Sequence[PlacedAttempt],
-    fresh_dead: Sequence[PlacedAttempt],
-    desk: Desk,
-) -> None:
-    """Add the counts. A run counts once its root has arrived, in the minute it ended; news of it counts it anew."""
-    figures: Figures = defaultdict(lambda: dict.fromkeys(COUNTERS, 0))
-    for run in runs:
-        _count_run(figures, run.row, 1)
-        if run.before is not None:
-            _count_run(figures, run.before, -1)
-    for event in events:
-        process_id = event.fact.verdict.process_id
-        figures[event.workflow_id, process_id, _minute(event.fact.record.time)]["events"] += 1
-    by_minute: dict[Place, list[AttemptFact]] = defaultdict(list)
-    for placed in attempts:
-        by_minute[_place(placed)].append(placed.fact)
-    for key, facts in by_minute.items():
-        tries = count_tries(facts)
-        figures[key]["first_attempts"] += tries.first
-        figures[key]["retries"] += tries.retries
-        figures[key]["successes"] += tries.successes
-        figures[key]["retry_successes"] += tries.retry_successes
-    for placed in fresh_dead:
-        figures[_place(placed)]["dead_letters"] += 1
-    changed = sorted(((key, counts) for key, counts in figures.items() if any(counts.values())), key=_in_order)
-    more = [(desk.tenant_id, *key, *(max(0, count) for count in counts.values())) for key, counts in changed]
-    insert_rows("monitoring_workflowminute", _COLUMNS, more, _TAIL)
-    less = [
-        (desk.tenant_id, *key, *(max(0, -count) for count in counts.values()))
-        for key, counts in changed
-        if min(counts.values()) < 0
-    ]
-    if less:
-        with connection.cursor() as cursor:
-            cursor.execute(_TAKE_BACK, [list(column) for column in zip(*less, strict=True)])
+class Figures:
+    """Differences that add up, place by place, until they are written."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[Place, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTERS, 0))
+
+    def run(self, row: RunRow, sign: int) -> None:
+        """Count a run, once its root has arrived, in the minute it ended; and its plain tries where they ended."""
+        self.plain(row.workflow_id, row.process_id, row.plain_tries, sign)
+        if not row.root_seen:
+            return
+        counts = self.by_place[row.workflow_id, row.process_id, minute_of(row.ended_at)]
+        counts["runs"] += sign
+        counts["failed"] += sign * (row.status in ("error", "dead"))
+        counts["sla_met"] += sign * (row.sla_state == "met")
+        counts["sla_breached"] += sign * (row.sla_state in ("breached", "failed"))
+        counts["duration_ms"] += sign * int((row.ended_at - row.started_at).total_seconds() * 1000)
+        if not row.attempts:
+            # A source that says nothing of attempts has tried once.
+            counts["first_attempts"] += sign
+            counts["successes"] += sign * (row.status == "ok")
+
+    def event(self, workflow_id: int, process_id: int | None, time: datetime, plain_tries: str, sign: int) -> None:
+        """Count an event in its minute, and its plain tries."""
+        self.by_place[workflow_id, process_id, minute_of(time)]["events"] += sign
+        self.plain(workflow_id, process_id, plain_tries, sign)
+
+    def unit(self, rows: Sequence[Told], life: Life | None, sign: int) -> None:
+        """Count what was told of a unit: each try once, and each time it came to stand still."""
+        for found in tries(rows):
+            counts = self.by_place[_place(found.row)]
+            counts["retries" if found.again else "first_attempts"] += sign
+            counts["successes"] += sign * found.well
+            counts["retry_successes"] += sign * (found.well and found.again)
+        for death in life.episodes if life else ():
+            self.by_place[_place(death)]["dead_letters"] += sign
+
+    def plain(self, workflow_id: int, process_id: int | None, text: str, sign: int) -> None:
+        """Count first tries that went well."""
+        for minute, count in by_minute(text) if text else ():
+            counts = self.by_place[workflow_id, process_id, minute]
+            counts["first_attempts"] += sign * count
+            counts["successes"] += sign * count
+
+    def write(self, tenant_id: int) -> int:
+        """Add the differences to the table, in one order of its rows; return how many minutes changed."""
+        changed = sorted(
+            ((key, counts) for key, counts in self.by_place.items() if any(counts.values())), key=_in_order
+        )
+        more = [(tenant_id, *key, *(max(0, count) for count in counts.values())) for key, counts in changed]
+        insert_rows("monitoring_workflowminute", _COLUMNS, more, _TAIL)
+        less = [
+            (tenant_id, *key, *(max(0, -count) for count in counts.values()))
+            for key, counts in changed
+            if min(counts.values()) < 0
+        ]
+        if less:
+            with connection.cursor() as cursor:
+                cursor.execute(_TAKE_BACK, [list(column) for column in zip(*less, strict=True)])
+        return len(changed)
 
 
-def _place(placed: PlacedAttempt) -> Place:
-    return placed.workflow_id, placed.process_id, _minute(placed.at)
+def minute_of(instant: datetime) -> datetime:
+    """Return the minute that an instant lies in."""
+    return instant.replace(second=0, microsecond=0)
+
+
+def _place(row: Told) -> Place:
+    return row.workflow_id, row.process_id, minute_of(row.at)
 
 
 def _in_order(item: tuple[Place, object]) -> tuple[int, int, datetime]:
     workflow_id, process_id, minute = item[0]
     return workflow_id, process_id or 0, minute
-
-
-def _count_run(figures: Figures, row: RunRow, sign: int) -> None:
-    if not row.root_seen:
-        return
-    counts = figures[row.workflow_id, row.process_id, _minute(row.ended_at)]
-    counts["runs"] += sign
-    counts["failed"] += sign * (row.status in ("error", "dead"))
-    counts["sla_met"] += sign * (row.sla_state == "met")
-    counts["sla_breached"] += sign * (row.sla_state in ("breached", "failed"))
-    counts["duration_ms"] += sign * int((row.ended_at - row.started_at).total_seconds() * 1000)
-    if not row.attempts:
-        # A source that says nothing of attempts has tried once.
-        counts["first_attempts"] += sign
-        counts["successes"] += sign * (row.status == "ok")
-
-
-def _minute(instant: datetime) -> datetime:
-    return instant.replace(second=0, microsecond=0)

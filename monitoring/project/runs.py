@@ -22,6 +22,7 @@ _TYPES = {
     "error_class": "text", "span_count": "int", "error_count": "int", "attempts": "int", "retries": "int",
     "dead_letters": "int", "confidence": "text", "value": "numeric", "stated_due_at": "timestamptz",
     "sla_id": "bigint", "sla_due_at": "timestamptz", "sla_state": "text", "services": "text", "intakes": "text",
+    "plain_tries": "text",
 }  # fmt: skip
 #: Arrays of arrays can't be unnested row by row, so the two array columns travel as joined text.
 _SPLIT = {
@@ -55,9 +56,9 @@ def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tu
     while waiting:
         made = _insert([run.row for run in waiting.values()], desk.tenant_id)
         done += [_identified(waiting.pop(trace_id), identifier) for trace_id, identifier in made.items()]
-        known = _locked(waiting)
+        known = locked_rows(waiting)
         merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items()]
-        _update([run.row for run in merged])
+        update_rows([run.row for run in merged])
         done += merged
     return tuple(done)
 
@@ -104,7 +105,8 @@ _UPDATE = (
 )
 
 
-def _locked(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
+def locked_rows(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
+    """Lock the runs of these traces, which come in ascending order, and return them by trace id."""
     wanted = arrays(["bytea"], [trace_ids])
     if wanted == ["{}"]:
         return {}
@@ -125,7 +127,8 @@ def _insert(rows: Sequence[RunRow], tenant_id: int) -> dict[bytes, int]:
     return {bytes(trace_id): identifier for trace_id, identifier in run(_INSERT, [tenant_id, *_arrays(rows)])}
 
 
-def _update(rows: Sequence[RunRow]) -> None:
+def update_rows(rows: Sequence[RunRow]) -> None:
+    """Write rows that are there already."""
     if rows:
         run(_UPDATE, [*arrays(["bigint"], [[row.id for row in rows]]), *_arrays(rows)])
 

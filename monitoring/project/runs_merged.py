@@ -9,6 +9,7 @@ from datetime import datetime
 from monitoring.facts import DEAD_PHASES, AttemptFact, Confidence, Phase, RunFact
 from monitoring.names import fitted
 from monitoring.project.money import money
+from monitoring.project.plain_tries import both, plain_tries
 
 #: Phases that describe an actual try; the others are what became of the unit afterwards.
 TRY_PHASES = frozenset({Phase.OK, Phase.ERROR, Phase.RETRY_SCHEDULED, Phase.REDELIVERED, Phase.DEAD, Phase.RE_DEAD})
@@ -47,6 +48,7 @@ class RunRow:
     sla_state: str
     services: tuple[str, ...]
     intakes: tuple[int, ...]
+    plain_tries: str = ""
     id: int | None = None
 
 
@@ -111,6 +113,7 @@ def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
         sla_state="none",
         services=tuple(sorted({fitted(name, 200) for name in fact.services}))[:_MOST_SERVICES],
         intakes=(intake_id,) if intake_id else (),
+        plain_tries=plain_tries(fact.attempts, fact.ended_at),
     )
 
 
@@ -149,6 +152,7 @@ def merged_row(known: RunRow, fresh: RunRow) -> RunRow:
         stated_due_at=min((row.stated_due_at for row in (known, fresh) if row.stated_due_at), default=None),
         services=tuple(sorted({*known.services, *fresh.services}))[:_MOST_SERVICES],
         intakes=(*known.intakes, *fresh.intakes),
+        plain_tries=both(known.plain_tries, fresh.plain_tries),
     )
 
 

@@ -9,6 +9,7 @@ from monitoring.decode import decode, spans_of
 from monitoring.models import Intake, Run, TraceLog
 from monitoring.records import NOTHING, Attributes, LogRecord, Signal, SpanRecord
 from monitoring.selectors.payloads import intakes, intakes_of_run, payload_of
+from monitoring.spans_once import spans_once
 from partners.permission import require
 from partners.roles import Right
 from partners.viewer import Viewer
@@ -29,7 +30,7 @@ def spans_within(stored: Iterable[Intake], trace_id: bytes) -> tuple[SpanRecord,
     """Return a trace's spans in these rows of the intake log by start, each once."""
     traces = (intake for intake in stored if intake.signal == Signal.TRACES)
     found = (span for intake in traces for span in spans_of(payload_of(intake), trace_id))
-    return tuple(sorted(_once(found), key=lambda span: (span.start_ns, span.end_ns, span.span_id)))
+    return tuple(spans_once(tuple(found)))
 
 
 def logs_of_run(viewer: Viewer, run: Run) -> tuple[LogRecord, ...]:
@@ -41,14 +42,6 @@ def logs_of_run(viewer: Viewer, run: Run) -> tuple[LogRecord, ...]:
     decoded = (decode(payload_of(intake)) for intake in intakes(rows))
     logs = [log for said in decoded for log in said.logs if log.trace_id == trace_id]
     return tuple(sorted(logs, key=lambda log: log.time_ns))
-
-
-def _once(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
-    """The first to arrive of each span id stands: repeating a span changes nothing."""
-    first: dict[bytes, SpanRecord] = {}
-    for span in spans:
-        first.setdefault(span.span_id, span)
-    return list(first.values())
 
 
 def _without_payload(span: SpanRecord) -> SpanRecord:

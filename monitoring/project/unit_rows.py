@@ -1,0 +1,135 @@
+"""Reads and writes the attempts that are not plain sailing, one unit of work at a time under its lock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.db import connection
+
+from monitoring.facts import DEAD_PHASES
+from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.money import money
+from monitoring.project.rows import insert_rows
+from monitoring.project.units import Told
+
+_COLUMNS = [
+    ("tenant_id", "int"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"), ("teller", "bytea"),
+    ("max_attempts", "int"), ("workflow_id", "bigint"), ("process_id", "bigint"), ("run_id", "bigint"),
+    ("event_id", "bigint"), ("step", "text"), ("destination", "text"), ("error_class", "text"), ("message", "text"),
+    ("started_at", "timestamptz"), ("ended_at", "timestamptz"), ("next_at", "timestamptz"), ("span_id", "bytea"),
+    ("dialect", "text"), ("confidence", "text"), ("value", "numeric"),
+]  # fmt: skip
+_SAID = [name for name, _ in _COLUMNS[5:]]
+_UPSERT = (
+    "ON CONFLICT (tenant_id, unit_id, phase, attempt, teller) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _SAID)
+    + f" WHERE ({', '.join(f'old.{name}' for name in _SAID)})"
+    + f" IS DISTINCT FROM ({', '.join(f'excluded.{name}' for name in _SAID)}) RETURNING id"
+)
+_KNOWN = """
+SELECT unit_id, phase, attempt, teller, ended_at, started_at, coalesce(span_id, ''::bytea), workflow_id, process_id
+FROM monitoring_attempt WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s)
+"""
+_OF_TELLERS = """
+SELECT DISTINCT unit_id FROM monitoring_attempt
+WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s)
+UNION SELECT DISTINCT unit_id FROM monitoring_attempt
+WHERE tenant_id = current_setting('app.tenant_id')::int AND event_id = ANY(%s)
+"""
+_DEAD = """
+SELECT unit_id FROM monitoring_deadletter
+WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s)
+"""
+_DELETE = """
+DELETE FROM monitoring_attempt AS known USING unnest(%s::text[], %s::text[], %s::int[], %s::bytea[])
+    AS gone(unit_id, phase, attempt, teller)
+WHERE known.tenant_id = current_setting('app.tenant_id')::int AND known.unit_id = gone.unit_id
+  AND known.phase = gone.phase AND known.attempt = gone.attempt AND known.teller = gone.teller
+"""
+#: Above this many units one lock over all of the tenant's stands for them: the table of locks has its size.
+_MOST_LOCKS = 500
+_LOCK_ALL = "SELECT pg_advisory_xact_lock(%s, 0)"
+_SHARE = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
+_LOCK_EACH = """
+SELECT pg_advisory_xact_lock(place) FROM (
+    SELECT DISTINCT hashtextextended(unit_id, %s) AS place FROM unnest(%s::text[]) AS unit_id ORDER BY place) AS ordered
+"""
+#: The dead letters' table is asked for its own name in the lock space, so that no other part meets these locks.
+_SPACE = 0x0A77_0000
+
+
+def lock_units(tenant_id: int, units: Collection[str]) -> None:
+    """Let no other transaction write about these units before this one ends.
+
+    Two requests that tell of one try would else each miss what the other says, and both count it.
+    """
+    with connection.cursor() as cursor:
+        if len(units) > _MOST_LOCKS:
+            cursor.execute(_LOCK_ALL, [_SPACE + tenant_id % 0xFFFF])
+            return
+        cursor.execute(_SHARE, [_SPACE + tenant_id % 0xFFFF])
+        cursor.execute(_LOCK_EACH, [tenant_id, list(units)])
+
+
+def known_units(units: Collection[str]) -> dict[str, list[Told]]:
+    """Return what was told of these units."""
+    found: dict[str, list[Told]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [list(units)])
+        for unit_id, phase, attempt, teller, at, started_at, span_id, workflow_id, process_id in cursor.fetchall():
+            found[unit_id].append(
+                Told(
+                    unit_id, phase, attempt, bytes(teller), at, started_at, bytes(span_id), workflow_id, process_id
+                )
+            )  # fmt: skip
+    return found
+
+
+def units_told_by(run_ids: Sequence[int], event_ids: Sequence[int]) -> set[str]:
+    """Return the units of which these runs and events have rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_TELLERS, [list(run_ids), list(event_ids)])
+        return {unit_id for (unit_id,) in cursor.fetchall()}
+
+
+def dead_among(units: Collection[str]) -> set[str]:
+    """Return those that have a dead letter."""
+    if not units:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(_DEAD, [list(units)])
+        return {unit_id for (unit_id,) in cursor.fetchall()}
+
+
+def said_of(placed: PlacedAttempt) -> Told:
+    """Return an attempt as its row will read."""
+    fact = placed.fact
+    return Told(
+        fact.unit_id[:300], fact.phase.value, fact.attempt, placed.teller, placed.at, fact.started_at,
+        fact.span_id or b"", placed.workflow_id, placed.process_id,
+    )  # fmt: skip
+
+
+def write_attempts(tenant_id: int, placed: Mapping[tuple[str, str, int, bytes], PlacedAttempt]) -> int:
+    """Insert or correct these rows; return how many were new or other."""
+    rows = [_values(placed[identity], tenant_id) for identity in sorted(placed)]
+    return len(insert_rows("monitoring_attempt AS old", _COLUMNS, rows, _UPSERT))
+
+
+def delete_attempts(rows: Iterable[Told]) -> None:
+    """Delete rows that their tellers no longer support."""
+    gone = sorted(row.identity for row in rows)
+    if gone:
+        with connection.cursor() as cursor:
+            cursor.execute(_DELETE, [list(column) for column in zip(*gone, strict=True)])
+
+
+def _values(placed: PlacedAttempt, tenant_id: int) -> tuple[object, ...]:
+    fact = placed.fact
+    return (
+        tenant_id, fact.unit_id[:300], fact.attempt, fact.phase.value, placed.teller, fact.max_attempts,
+        placed.workflow_id, placed.process_id, placed.run_id, placed.event_id, fact.step[:300], fact.destination[:300],
+        fact.error_class[:200], fact.message[:4000], fact.started_at, placed.at, fact.next_at, fact.span_id,
+        fact.dialect[:40], fact.confidence.value, money(placed.value) if fact.phase in DEAD_PHASES else None,
+    )  # fmt: skip
