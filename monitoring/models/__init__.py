@@ -6,7 +6,7 @@ from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
 from monitoring.models.intake import Intake, Rebuild, TraceLog
 from monitoring.models.rollups import Refusal, WorkflowMinute
-from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
+from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, PlainTry, Run
 
 __all__ = [
     "Alert",
@@ -21,6 +21,7 @@ __all__ = [
     "Intake",
     "MappingRule",
     "Notification",
+    "PlainTry",
     "Process",
     "ProcessUserPermission",
     "Rebuild",
