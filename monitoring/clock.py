@@ -21,6 +21,8 @@ from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
+from monitoring.project.anew import project_unit
+from monitoring.project.dead_letters import unit_of_letter
 from monitoring.project.windows import sla_kind
 from monitoring.settle.runs import runs_settle
 from monitoring.stages import Projected
@@ -108,6 +110,15 @@ def _run_settle(due: Due, now: datetime) -> None:
     runs_settle(due.tenant_id, [due.ref], now)
 
 
+def _dead_letter(due: Due, now: datetime) -> None:
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        timers_clear(due.tenant_id, TimerKind.DEAD_LETTER, [due.ref])
+        unit_id = unit_of_letter(due.ref)
+        if unit_id is not None:
+            desk = Desk(due.tenant_id, 0, catalogue(), now)
+            notify(alert(detect(project_unit(unit_id, desk), desk), desk), desk)
+
+
 def _alert_quiet(due: Due, now: datetime) -> None:
     with tenant_scope(due.tenant_id, actor=ACTOR):
         open_alert = Alert.objects.filter(pk=due.ref).exclude(status=AlertStatus.RESOLVED)
@@ -137,6 +148,7 @@ _HANDLERS: dict[TimerKind, Callable[[Due, datetime], None]] = {
     TimerKind.RUN_SLA: _run_sla,
     TimerKind.RUN_QUIET: _run_quiet,
     TimerKind.RUN_SETTLE: _run_settle,
+    TimerKind.DEAD_LETTER: _dead_letter,
     TimerKind.ALERT_QUIET: _alert_quiet,
     TimerKind.NOTIFICATION: _notification,
 }

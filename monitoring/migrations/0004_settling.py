@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
         migrations.AddField("Run", "plain_tries", models.TextField(blank=True, default="", db_default="")),
         migrations.AddField("Event", "plain_tries", models.TextField(blank=True, default="", db_default="")),
         migrations.AddField("DeadLetter", "decisions", models.JSONField(default=list, db_default=[])),
+        migrations.AddField("DeadLetter", "counted", models.JSONField(default=list, db_default=[])),
         migrations.AddField("Attempt", "value", models.DecimalField(decimal_places=2, max_digits=14, null=True)),
         migrations.AddField(
             "Attempt", "teller", models.BinaryField(default=b"", max_length=16), preserve_default=False
@@ -51,6 +52,7 @@ class Migration(migrations.Migration):
                     ("run_sla", "A running run reaches its SLA"),
                     ("run_quiet", "A run without a root has gone quiet"),
                     ("run_settle", "A run that several requests told of has gone quiet"),
+                    ("dead_letter", "A dead letter may have been settled by what was told at the same time"),
                     ("notification", "A notification is to be sent"),
                     ("alert_quiet", "An alert may have gone quiet"),
                 ],
@@ -82,4 +84,36 @@ class Migration(migrations.Migration):
             "Rebuild", models.UniqueConstraint(fields=("tenant",), name="rebuild_once")
         ),
         TenantTable("Rebuild"),
+        migrations.CreateModel(
+            name="PlainTry",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("unit", models.BigIntegerField()),
+                ("began_at", models.DateTimeField()),
+                ("run_id", models.BigIntegerField(null=True)),
+                ("event_id", models.BigIntegerField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="partners.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "abstract": False,
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "unit"], name="plaintry_by_unit"),
+                    models.Index(
+                        condition=models.Q(("run_id__isnull", False)),
+                        fields=["tenant", "run_id"],
+                        name="plaintry_by_run",
+                    ),
+                ],
+            },
+        ),
+        TenantTable("PlainTry"),
     ]

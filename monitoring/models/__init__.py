@@ -6,7 +6,7 @@ from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
 from monitoring.models.intake import Intake, Rebuild, TraceLog
 from monitoring.models.rollups import IntakeOutcome, WorkflowMinute
-from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, Run
+from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, PlainTry, Run
 
 __all__ = [
     "Alert",
@@ -22,6 +22,7 @@ __all__ = [
     "IntakeOutcome",
     "MappingRule",
     "Notification",
+    "PlainTry",
     "Process",
     "ProcessUserPermission",
     "Rebuild",

@@ -77,6 +77,7 @@ class TimerKind(models.TextChoices):
     RUN_SLA = "run_sla", "A running run reaches its SLA"
     RUN_QUIET = "run_quiet", "A run without a root has gone quiet"
     RUN_SETTLE = "run_settle", "A run that several requests told of has gone quiet"
+    DEAD_LETTER = "dead_letter", "A dead letter may have been settled by what was told at the same time"
     NOTIFICATION = "notification", "A notification is to be sent"
     ALERT_QUIET = "alert_quiet", "An alert may have gone quiet"
 

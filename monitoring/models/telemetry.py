@@ -195,6 +195,27 @@ class Attempt(TenantModel):
         return f"{self.unit_id} attempt {self.attempt}: {self.phase}"
 
 
+class PlainTry(TenantModel):
+    """A first try that went well, and of what: a death of that unit may be told of later than its redrive.
+
+    `unit` is a 64-bit digest of the unit's id.
+    """
+
+    unit = models.BigIntegerField()
+    began_at = models.DateTimeField()
+    run_id = models.BigIntegerField(null=True)
+    event_id = models.BigIntegerField(null=True)
+
+    class Meta(TenantModel.Meta):
+        indexes = (
+            models.Index(fields=("tenant", "unit"), name="plaintry_by_unit"),
+            models.Index(fields=("tenant", "run_id"), name="plaintry_by_run", condition=models.Q(run_id__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.unit:x} at {self.began_at:%Y-%m-%d %H:%M:%S}"
+
+
 class DeadLetterState(models.TextChoices):
     """Whether anyone has dealt with it."""
 
@@ -238,6 +259,7 @@ class DeadLetter(TenantModel):
     settled_by = models.CharField(max_length=80, blank=True)
     settled_reason = models.TextField(blank=True)
     decisions = models.JSONField(default=list, db_default=[])  # what people decided: [{"state", "at", "by", "reason"}]
+    counted = models.JSONField(default=list, db_default=[])  # where its deaths count: [[workflow, process, minute]]
     fingerprint = models.CharField(max_length=200, blank=True)  # of the alert it belongs to
 
     class Meta(TenantModel.Meta):

@@ -11,7 +11,7 @@ from monitoring.project.logs import write_trace_logs
 from monitoring.project.plain_tries import plain_tries
 from monitoring.project.rollups import Figures
 from monitoring.project.runs import write_runs
-from monitoring.project.timers import set_run_timers
+from monitoring.project.timers import set_letter_timers, set_run_timers
 from monitoring.project.told import write_told
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
@@ -37,8 +37,8 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     news = write_told(told, figures, desk)
     figures.write(desk.tenant_id)
     set_run_timers(runs, desk)
+    set_letter_timers(news.fresh, desk)
     reader = WindowReader(workflows, desk)
-    # Plain first tries are in the figures; a window is opened by what went wrong.
     return Projected(
         dead_letters=reader.dead_letters(news.fresh),
         attempts=reader.attempts(news.attempts),

@@ -12,6 +12,7 @@ from monitoring.facts import RunFact
 from monitoring.models.delivery import TimerKind
 from monitoring.project.attempts import placed_attempts
 from monitoring.project.keys import correct_keys
+from monitoring.project.plain_rows import correct_plain
 from monitoring.project.promise import with_promise
 from monitoring.project.rollups import Figures
 from monitoring.project.runs import ProjectedRun, locked_rows, update_rows
@@ -65,7 +66,9 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, i
     keyed = correct_keys(projected, desk)
     units = units_told_by(ids, []) if ids else set()
     tellers = {run.row.trace_id for run in projected} | {row.trace_id for row in gone}
-    news = write_told(placed_attempts(projected, []), figures, desk, anew=tellers, also=units)
+    told = placed_attempts(projected, [])
+    correct_plain(ids, [placed for placed in told if placed.plain], desk)
+    news = write_told(told, figures, desk, anew=tellers, also=units)
     figures.write(desk.tenant_id)
     _remove([row.id for row in gone if row.id is not None], desk)
     _wind_up(projected, desk)
@@ -81,6 +84,14 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, i
         runs=len(changed) + news.changed,
     )
     return found, max(len(changed), bool(news.changed)), len(gone)
+
+
+def project_unit(unit_id: str, desk: Desk) -> Projected:
+    """Look again how a unit stands: what was told at the same time as its death could not be seen then."""
+    figures = Figures()
+    news = write_told([], figures, desk, also=[unit_id])
+    figures.write(desk.tenant_id)
+    return Projected(settled=news.settled)
 
 
 def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk) -> ProjectedRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -13,6 +13,7 @@ from django.db import connection
 from monitoring.desk import Desk
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Phase
 from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.rollups import Figures, Place, minute_of
 from monitoring.project.rows import insert_rows
 from monitoring.project.units import TELEMETRY, Decision, Life, Told
 
@@ -22,7 +23,7 @@ _COLUMNS = [
     ("destination", "text"), ("step", "text"), ("error_class", "text"), ("message", "text"), ("span_id", "bytea"),
     ("attempts", "int"), ("deaths", "int"), ("keys", "jsonb"), ("value", "numeric"), ("confidence", "text"),
     ("died_at", "timestamptz"), ("settled_at", "timestamptz"), ("settled_by", "text"), ("settled_reason", "text"),
-    ("decisions", "jsonb"), ("state", "text"),
+    ("decisions", "jsonb"), ("counted", "jsonb"), ("state", "text"),
 ]  # fmt: skip
 _NAMES = [name for name, _ in _COLUMNS[1:]]
 _LOCKED = (
@@ -62,6 +63,14 @@ class Letter:
         return self.values[_NAMES.index(name)]
 
     @property
+    def counted(self) -> list[Place]:
+        """Where its deaths count at present."""
+        return [
+            (workflow_id, process_id, datetime.fromtimestamp(minute * 60, UTC))
+            for workflow_id, process_id, minute in _loaded(self["counted"])
+        ]
+
+    @property
     def decisions(self) -> tuple[Decision, ...]:
         """What people decided about it, ever; the last one may stand in the columns alone."""
         kept = [
@@ -73,6 +82,18 @@ class Letter:
             if last not in kept:
                 kept.append(last)
         return tuple(sorted(kept, key=lambda decision: decision.at))
+
+
+def unit_of_letter(identifier: int) -> str | None:
+    """Return the unit of a dead letter; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT unit_id FROM monitoring_deadletter WHERE tenant_id = current_setting('app.tenant_id')::int "
+            "AND id = %s",
+            [identifier],
+        )
+        found = cursor.fetchone()
+    return str(found[0]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +123,15 @@ def letters_of(units: Collection[str]) -> dict[str, Letter]:
     return {letter["unit_id"]: letter for letter in letters}
 
 
-def write_letters(lives: Mapping[str, Life | None], known: Mapping[str, Letter], desk: Desk) -> Written:
+def write_letters(
+    lives: Mapping[str, Life | None], known: Mapping[str, Letter], figures: Figures, desk: Desk
+) -> Written:
     """Make the dead letters of these units what their lives say. A unit that never died has none."""
     dead = {unit: life for unit, life in lives.items() if life}
     gone = [known[unit] for unit, life in lives.items() if not life and unit in known and not known[unit].decisions]
     settled = {letter.fingerprint for letter in gone if letter["state"] == "open"}
+    for lost in gone:
+        figures.deaths(lost.counted, -1)
     _delete([letter.id for letter in gone])
     if not dead:
         return Written(settled=frozenset(settled - {""}), changed=len(gone))
@@ -118,6 +143,8 @@ def write_letters(lives: Mapping[str, Life | None], known: Mapping[str, Letter],
     for unit, life in sorted(dead.items()):
         letter = known.get(unit)
         values = _values(life, described[unit], letter)
+        figures.deaths(letter.counted if letter else (), -1)
+        figures.deaths(_places(life), 1)
         if life.state == "open" and (letter is None or letter["state"] != "open"):
             fresh_units.append(unit)
         if letter is None:
@@ -180,8 +207,13 @@ def _values(life: Life, described: _Described, letter: Letter | None) -> tuple[A
         letter["intake_id"] if letter and same_death else described.intake_id, fact.destination, fact.step,
         fact.error_class, fact.message, fact.span_id, life.attempts, len(life.episodes), described.keys, placed.value,
         fact.confidence.value, life.died_at, settled.at if settled else None, settled.by if settled else "",
-        settled.reason if settled else "", json.dumps(decided), life.state,
+        settled.reason if settled else "", json.dumps(decided),
+        json.dumps([[*place[:2], int(place[2].timestamp()) // 60] for place in _places(life)]), life.state,
     )  # fmt: skip
+
+
+def _places(life: Life) -> list[Place]:
+    return [(death.workflow_id, death.process_id, minute_of(death.at)) for death in life.episodes]
 
 
 def _alike(stored: tuple[Any, ...], values: tuple[Any, ...]) -> bool:
@@ -193,7 +225,7 @@ def _alike(stored: tuple[Any, ...], values: tuple[Any, ...]) -> bool:
 def _plain(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name in ("keys", "decisions"):
+    if name in ("keys", "decisions", "counted"):
         return _loaded(value)
     if name == "value":
         return float(value)

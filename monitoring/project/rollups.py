@@ -7,7 +7,7 @@ rows is a difference of figures, and the figures can be taken anew from the rows
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from monitoring.models.rollups import COUNTERS
 from monitoring.project.plain_tries import by_minute
 from monitoring.project.rows import insert_rows
 from monitoring.project.runs_merged import RunRow
-from monitoring.project.units import Life, Told, tries
+from monitoring.project.units import Told, tries
 
 #: Workflow, process and minute.
 Place: TypeAlias = tuple[int, int | None, datetime]
@@ -67,15 +67,19 @@ class Figures:
         self.by_place[workflow_id, process_id, minute_of(time)]["events"] += sign
         self.plain(workflow_id, process_id, plain_tries, sign)
 
-    def unit(self, rows: Sequence[Told], life: Life | None, sign: int) -> None:
-        """Count what was told of a unit: each try once, and each time it came to stand still."""
+    def unit(self, rows: Sequence[Told], sign: int) -> None:
+        """Count what was told of a unit: each try once."""
         for found in tries(rows):
-            counts = self.by_place[_place(found.row)]
+            row = found.row
+            counts = self.by_place[row.workflow_id, row.process_id, minute_of(row.at)]
             counts["retries" if found.again else "first_attempts"] += sign
             counts["successes"] += sign * found.well
             counts["retry_successes"] += sign * (found.well and found.again)
-        for death in life.episodes if life else ():
-            self.by_place[_place(death)]["dead_letters"] += sign
+
+    def deaths(self, places: Iterable[Place], sign: int) -> None:
+        """Count each time that a unit came to stand still."""
+        for place in places:
+            self.by_place[place]["dead_letters"] += sign
 
     def plain(self, workflow_id: int, process_id: int | None, text: str, sign: int) -> None:
         """Count first tries that went well."""
@@ -105,10 +109,6 @@ class Figures:
 def minute_of(instant: datetime) -> datetime:
     """Return the minute that an instant lies in."""
     return instant.replace(second=0, microsecond=0)
-
-
-def _place(row: Told) -> Place:
-    return row.workflow_id, row.process_id, minute_of(row.at)
 
 
 def _in_order(item: tuple[Place, object]) -> tuple[int, int, datetime]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from monitoring.desk import Desk
 from monitoring.models.delivery import TimerKind
+from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.runs import ProjectedRun
 from monitoring.timers import timers_clear, timers_set
 
@@ -30,6 +31,12 @@ def set_run_timers(runs: Sequence[ProjectedRun], desk: Desk) -> None:
     merged = [(run.id, desk.now + SETTLE_AFTER) for run in runs if run.before is not None]
     timers_set(desk.tenant_id, TimerKind.RUN_SETTLE, merged)
     set_promise_timers(runs, desk)
+
+
+def set_letter_timers(fresh: Sequence[FreshDeadLetter], desk: Desk) -> None:
+    """A unit that died is looked at again: a success told by a request at work just then was not to be seen."""
+    due = desk.now + SETTLE_AFTER
+    timers_set(desk.tenant_id, TimerKind.DEAD_LETTER, [(letter.id, due) for letter in fresh])
 
 
 def set_promise_timers(runs: Sequence[ProjectedRun], desk: Desk) -> None:

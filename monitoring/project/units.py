@@ -89,22 +89,20 @@ class Try:
 
 def tries(rows: Sequence[Told]) -> Iterator[Try]:
     """Yield each try among the rows of one unit. What a teller counts as plain is counted on its own row, not here."""
-    told_by: dict[bytes, list[Told]] = defaultdict(list)
-    for row in rows:
-        told_by[row.teller].append(row)
     found: dict[int, list[Told]] = defaultdict(list)
-    for said in told_by.values():
-        if any(row.phase != Phase.OK or row.attempt > 1 for row in said):
-            for row in said:
-                if row.phase in _TRIES:
-                    found[row.attempt].append(row)
+    for row in rows:
+        if row.phase in _TRIES:
+            found[row.attempt].append(row)
     for number, same in found.items():
         well = any(row.phase == Phase.OK for row in same)
         yield Try(min(same, key=lambda row: row.order), number > 1, well)
 
 
-def life(rows: Iterable[Told], decisions: Iterable[Decision] = ()) -> Life | None:
-    """Return how the unit of these rows stands; None where nothing says that it died."""
+def life(rows: Iterable[Told], plain: Iterable[datetime], decisions: Iterable[Decision]) -> Life | None:
+    """Return how the unit of these rows stands; None where nothing says that it died.
+
+    `plain` is when first tries began that went well: somebody may have put the unit back.
+    """
     known = list(rows)
     deaths = [row for row in known if row.is_death]
     if not deaths:
@@ -115,6 +113,8 @@ def life(rows: Iterable[Told], decisions: Iterable[Decision] = ()) -> Life | Non
             state, why = _NEWS[row.phase]
             at = row.started_at or row.at if row.phase == Phase.OK else row.at
             points.append((at, 1, f"{state} {why}", Decision(state, at, TELEMETRY, why)))
+    ended_well = _NEWS[Phase.OK.value]
+    points += [(at, 1, " ".join(ended_well), Decision(ended_well[0], at, TELEMETRY, ended_well[1])) for at in plain]
     points += [(decision.at, 2, decision.by, decision) for decision in decisions]
     episodes: list[Told] = []
     last_death = deaths[0]

@@ -1,0 +1,75 @@
+"""Remembers of which units a first try went well: of a death that is told of later, it may be the redrive."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from monitoring.desk import Desk
+from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.rows import insert_rows
+
+_COLUMNS = [
+    ("tenant_id", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"), ("event_id", "bigint"),
+]  # fmt: skip
+_OF_UNITS = """
+SELECT unit, began_at FROM monitoring_plaintry
+WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = ANY(%s)
+"""
+_OF_RUNS = """
+SELECT unit, began_at, run_id FROM monitoring_plaintry
+WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s)
+"""
+_DELETE = """
+DELETE FROM monitoring_plaintry WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s)
+"""
+
+
+def insert_plain(placed: Sequence[PlacedAttempt], desk: Desk) -> None:
+    """Note these plain tries; without any, nothing is asked of the database."""
+    insert_rows("monitoring_plaintry", _COLUMNS, sorted({_row(one, desk) for one in placed}, key=str), "")
+
+
+def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], desk: Desk) -> None:
+    """Leave these runs exactly these plain tries, once each."""
+    wanted: dict[int, set[tuple[int, datetime]]] = defaultdict(set)
+    for one in placed:
+        _, unit, began_at, run_id, _ = _row(one, desk)
+        if run_id is not None:
+            wanted[run_id].add((unit, began_at))
+    known: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_RUNS, [sorted(run_ids)])
+        for unit, began_at, run_id in cursor.fetchall():
+            known[run_id].append((unit, began_at))
+        other = {run_id for run_id in run_ids if sorted(known[run_id]) != sorted(wanted[run_id])}
+        if other:
+            cursor.execute(_DELETE, [sorted(other)])
+            insert_plain([one for one in placed if one.run_id in other], desk)
+
+
+def plain_news(units: Collection[str]) -> dict[str, list[datetime]]:
+    """Return when first tries at these units began that went well."""
+    by_digest = {_digest(unit): unit for unit in units}
+    found: dict[str, list[datetime]] = defaultdict(list)
+    if by_digest:
+        with connection.cursor() as cursor:
+            cursor.execute(_OF_UNITS, [list(by_digest)])
+            for unit, began_at in cursor.fetchall():
+                found[by_digest[unit]].append(began_at)
+    return found
+
+
+def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, datetime, int | None, int | None]:
+    fact = placed.fact
+    unit = _digest(fact.unit_id[:300])
+    return desk.tenant_id, unit, fact.started_at or placed.at, placed.run_id, placed.event_id
+
+
+def _digest(unit_id: str) -> int:
+    digest = hashlib.blake2b(unit_id.encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
