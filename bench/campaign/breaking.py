@@ -30,7 +30,8 @@ def apply(control: str) -> None:
 
 
 def _count_later() -> None:
-    write_rollups = project.write_rollups
+    step: Any = project
+    write_rollups = step.write_rollups
 
     def later(*arguments: Any) -> None:
         tenant_id = arguments[-1].tenant_id
@@ -42,27 +43,30 @@ def _count_later() -> None:
 
         transaction.on_commit(count)
 
-    project.write_rollups = later
+    step.write_rollups = later
 
 
 def _answer_first() -> None:
-    accept = app.accept
+    endpoint: Any = app
+    accept = endpoint.accept
     workers = ThreadPoolExecutor(4)
 
     def at_once(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer:
         workers.submit(accept, arrival, after)
         return Answer(200, b"", content_type(arrival.encoding))
 
-    app.accept = at_once
+    endpoint.accept = at_once
 
 
 def _forget_the_tenant() -> None:
-    keep = accepting.keep
+    stage: Any = accepting
+    keep = stage.keep
 
     def keep_once(arrival: Arrival, payload: Any, decoded: Any) -> Kept:
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO campaign_seen VALUES (%s) ON CONFLICT DO NOTHING", [digest(payload)])
             is_new = cursor.rowcount == 1
-        return keep(arrival, payload, decoded) if is_new else Kept(0, repeated=True)
+        kept: Kept = keep(arrival, payload, decoded) if is_new else Kept(0, repeated=True)
+        return kept
 
-    accepting.keep = keep_once
+    stage.keep = keep_once

@@ -33,11 +33,17 @@ class Outcome:
     seconds: float
     acked: int
     requests: int
-    deaths: dict[str, int]
+    deaths: list[str]
 
 
 def campaign(
-    faults: Callable[[Nemesis, Crew], None], *, seed: int, control: str = "", senders: int = 10, pause_s: float = 0.2
+    faults: Callable[[Nemesis, Crew], None],
+    *,
+    seed: int,
+    control: str = "",
+    senders: int = 10,
+    pause_s: float = 0.2,
+    quiet_s: float = _QUIET_S,
 ) -> Outcome:
     """Run one campaign. `faults` strikes while the senders work; the console is made for it and removed after it."""
     folder = Path(tempfile.mkdtemp(prefix="andon-campaign-"))
@@ -45,7 +51,7 @@ def campaign(
     plant = Plant(folder / "console", control=control)
     try:
         plant.start()
-        controls_prepared(control, plant)
+        controls.prepare(control, plant)
         tenants = plant.tenants(TENANTS)
         crew = Crew(plant.port)
         for tenant in tenants:
@@ -57,32 +63,26 @@ def campaign(
         faults(nemesis, crew)
         crew.finish(120, plant.revive)
         plant.wait_ready()
-        _wait_until_quiet(plant)
+        _wait_until_quiet(plant, quiet_s)
         told = read(folder / "ledger")
         verdict = check(plant, tenants, told, crew.sink.received)
         crew.stop()
         seconds = time.monotonic() - begun
-        return Outcome(nemesis.toll, verdict, seconds, told.acked_items, len(told.acked), dict(plant.deaths))
+        return Outcome(nemesis.toll, verdict, seconds, told.acked_items, len(told.acked), list(plant.deaths))
     finally:
         plant.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def controls_prepared(control: str, plant: Plant) -> None:
-    """Set up what a control needs of the database."""
-    if control:
-        controls.prepare(control, plant)
-
-
-def kills(wanted: Mapping[str, int], seconds: float, progress: Callable[[Toll, int], None]) -> Callable[
-    [Nemesis, Crew], None
-]:  # fmt: skip
-    """Faults of every kind until each has its number, and then quiet traffic until the time is up."""
+def kills(
+    wanted: Mapping[str, int], progress: Callable[[Toll, int], None], *, items: int = 0, calm_s: float = 0.0
+) -> Callable[[Nemesis, Crew], None]:
+    """Kill until each kind has its number, resting up to twice `calm_s` in between, then wait for so many items."""
 
     def strike(nemesis: Nemesis, crew: Crew) -> None:
-        end = time.monotonic() + seconds
-        nemesis.run(wanted, lambda toll: progress(toll, crew.acked_items))
-        while time.monotonic() < end:
+        nemesis.run(wanted, lambda toll: progress(toll, crew.acked_items), calm_s=calm_s)
+        while crew.acked_items < items:
+            progress(nemesis.toll, crew.acked_items)
             time.sleep(0.1)
 
     return strike
@@ -101,9 +101,9 @@ def _make_channel(plant: Plant, tenant: Tenant, port: int) -> None:
     urllib.request.urlopen(request, timeout=20).close()
 
 
-def _wait_until_quiet(plant: Plant) -> None:
+def _wait_until_quiet(plant: Plant, most_s: float) -> None:
     """Until no notification waits to be sent. What never goes out is for the checker to say."""
-    deadline = time.monotonic() + _QUIET_S
+    deadline = time.monotonic() + most_s
     waiting = "SELECT count(*) FROM monitoring_notification WHERE state = 'intended'"
     while plant.rows(waiting)[0][0] and time.monotonic() < deadline:
         plant.revive()

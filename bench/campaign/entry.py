@@ -6,8 +6,10 @@ import os
 
 from console.asgi import application
 
-from bench.campaign.breaking import apply
+CONTROL = os.environ["ANDON_CAMPAIGN_CONTROL"]
 
-apply(os.environ["ANDON_CAMPAIGN_CONTROL"])
+from bench.campaign.breaking import apply  # noqa: E402  Models exist only once Django is set up.
+
+apply(CONTROL)
 
 __all__ = ["application"]

@@ -84,6 +84,7 @@ class Load:
     senders: int = 10
     pause_s: float = 0.2
     marks: list[Mark] = field(default_factory=list)
+    acked: set[str] = field(default_factory=set)
     acked_items: int = 0
     stopping: bool = False
 
@@ -146,7 +147,9 @@ class Load:
 
     def _acked(self, plan: Plan, begun: float, rejected: int) -> None:
         self.ledger.note("A", plan, str(rejected))
-        self.acked_items += plan.items - plan.rejected
+        if plan.id not in self.acked:
+            self.acked.add(plan.id)
+            self.acked_items += plan.items - plan.rejected
         for mark in self.marks:
             if mark.acked_at is None and begun >= mark.at:
                 mark.acked_at = time.monotonic()

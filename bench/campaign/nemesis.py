@@ -49,7 +49,7 @@ class Nemesis:
             "connection": [self._connection],
         }
 
-    def run(self, wanted: Mapping[str, int], progress: Callable[[Toll], None]) -> None:
+    def run(self, wanted: Mapping[str, int], progress: Callable[[Toll], None], *, calm_s: float = 0.0) -> None:
         """Kill until each kind has its number, the kind that is furthest behind most often."""
         while left := {kind: number - self.toll.kills[kind] for kind, number in wanted.items()
                        if number > self.toll.kills[kind]}:  # fmt: skip
@@ -62,6 +62,7 @@ class Nemesis:
             kind = self._chance.choices(ready, [left[kind] for kind in ready])[0]
             self.strike(kind, self._chance.choice(self._ways[kind]))
             progress(self.toll)
+            time.sleep(2 * calm_s * self._chance.random())
 
     def strike(self, kind: str, way: Callable[[], str]) -> None:
         """Do one thing to one part, and wait until requests are acknowledged again."""

@@ -48,7 +48,7 @@ class Plant:
         self.port = free_port()
         self.database = Postgres(home)
         self.broker = Valkey(home)
-        self.deaths: dict[str, int] = {}  # processes that ended without the nemesis
+        self.deaths: list[str] = []  # processes that ended without the nemesis, with their last words
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
         self._failpoints: dict[str, str] = {}
@@ -148,8 +148,8 @@ class Plant:
         """Start what has ended by itself, as a supervisor does; return its names."""
         ended = [name for name, process in self._running.items() if process.poll() is not None]
         for name in ended:
-            self.deaths[name] = self.deaths.get(name, 0) + 1
-            processes.finish(self._running[name], deadline=time.monotonic())
+            code = processes.finish(self._running[name], deadline=time.monotonic())
+            self.deaths.append(f"{name} ended with {code}: {' | '.join(self.said(name)[-3:])}")
             self.start_child(name, self._failpoints[name])
         return ended
 
@@ -185,4 +185,3 @@ def _children(pid: int, word: str) -> list[psutil.Process]:
                 if word in " ".join(child.cmdline()):
                     found.append(child)
     return found
-
