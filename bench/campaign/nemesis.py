@@ -83,6 +83,10 @@ class Nemesis:
         """Kill web workers at one fail point for a while, again and again as they come back."""
         self.strike("web", lambda: self._at_point(point, probability, seconds))
 
+    def worker_at(self, point: str) -> None:
+        """Kill the worker at one fail point."""
+        self.strike("worker", lambda: self._worker_at(point))
+
     def databases(self, number: int) -> None:
         """Kill the database alone."""
         for _ in range(number):
@@ -131,7 +135,9 @@ class Nemesis:
         return "worker"
 
     def _worker_at_point(self) -> str:
-        point = self._chance.choice(DELIVERY_POINTS)
+        return self._worker_at(self._chance.choice(DELIVERY_POINTS))
+
+    def _worker_at(self, point: str) -> str:
         self._plant.kill("worker")
         self.toll.kills["worker"] += 1
         self._plant.start_child("worker", f"{point}:exit:1")
