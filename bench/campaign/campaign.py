@@ -45,14 +45,16 @@ def campaign(
     pause_s: float = 0.2,
     quiet_s: float = _QUIET_S,
     hasten: bool = False,
+    folder: Path | None = None,
 ) -> Outcome:
     """Run one campaign. `faults` strikes while the senders work; the console is made for it and removed after it.
 
-    `hasten` lets the claims of dead workers run out at once when all is sent, instead of waiting out their minute.
+    `folder` is where it all stands: its database is as durable as that disk. `hasten` lets the claims of dead workers
+    run out at once when all is sent, instead of waiting out their minute.
     """
-    folder = Path(tempfile.mkdtemp(prefix="andon-campaign-"))
+    ledger = Path(tempfile.mkdtemp(prefix="andon-ledger-"))
     begun = time.monotonic()
-    plant = Plant(folder / "console", control=control)
+    plant = Plant((folder or ledger) / "console", control=control)
     try:
         plant.start()
         controls.prepare(control, plant)
@@ -62,7 +64,7 @@ def campaign(
             _make_channel(plant, tenant, crew.sink.port)
         keys = [tenant.key for tenant in tenants]
         run = int.from_bytes(os.urandom(4), "big")
-        crew.send(folder / "ledger", keys, run=run, seed=seed, senders=senders, pause_s=pause_s)
+        crew.send(ledger / "ledger", keys, run=run, seed=seed, senders=senders, pause_s=pause_s)
         nemesis = Nemesis(plant, crew, seed)
         faults(nemesis, crew)
         crew.finish(120, plant.revive)
@@ -70,14 +72,14 @@ def campaign(
         if hasten:
             _let_claims_run_out(plant)
         _wait_until_quiet(plant, quiet_s)
-        told = read(folder / "ledger")
+        told = read(ledger / "ledger")
         verdict = check(plant, tenants, told, crew.sink.received)
         crew.stop()
         seconds = time.monotonic() - begun
         return Outcome(nemesis.toll, verdict, seconds, told.acked_items, len(told.acked), list(plant.deaths))
     finally:
         plant.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(ledger, ignore_errors=True)
 
 
 def kills(

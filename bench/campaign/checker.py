@@ -23,6 +23,8 @@ from console import roles
 from console.embedded import postgres
 
 _ITEM = re.compile(rb"([0-9a-f]{8}-s\d{3}-\d{7}):(\d{3})")
+#: Whatever the console's clock said when it was sent.
+_USAGE = "usage/?since=2000-01-01T00:00:00Z&until=2100-01-01T00:00:00Z"
 _COUNTERS = (
     "runs", "failed", "events", "first_attempts", "retries", "successes", "retry_successes", "dead_letters",
     "duration_ms",
@@ -160,7 +162,7 @@ def _check_api(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) ->
     verdict.drift("alerts", len(alerts) - len(own.alerts), f"{tenant.name} has {len(alerts)} of {len(own.alerts)}")
     counted, wanted = sum(alert["count"] for alert in alerts), own.alerts.total()
     verdict.drift("alert counts", counted - wanted, f"{tenant.name} counts {counted} of {wanted}")
-    used = list(_listed(plant, tenant, "usage/"))
+    used = list(_listed(plant, tenant, _USAGE))
     for name, figure in (("requests", own.requests), ("items", own.items), ("rejected_items", own.rejected)):
         said = sum(day[name] for day in used)
         verdict.drift(f"usage: {name}", said - figure, f"{tenant.name} has {said}, stored are {figure}")
@@ -205,7 +207,7 @@ def _listed(plant: Plant, tenant: Tenant, path: str) -> Iterator[dict[str, Any]]
     """All rows of a list of the API, page by page."""
     connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=60)
     sign = "&" if "?" in path else "?"
-    address: str | None = f"/api/v1/{path}" + ("" if path == "usage/" else f"{sign}page_size=200")
+    address: str | None = f"/api/v1/{path}" + ("" if path == _USAGE else f"{sign}page_size=200")
     while address:
         connection.request("GET", address, headers={"Authorization": f"Bearer {tenant.token}"})
         answer = connection.getresponse()

@@ -22,6 +22,8 @@ DELIVERY_POINTS = ("delivery.sent", "delivery.marked")
 #: A part is left this long before it is killed again: its programs take two to three seconds to load.
 _BETWEEN_S = {"web": 4.0, "worker": 4.0, "broker": 1.0, "database": 2.5, "connection": 0.2}
 _RECOVERY_S = 60.0
+#: Between kills, with this probability, something is slow, frozen or read-only for a few seconds.
+_HARDSHIP = 0.06
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Nemesis:
         self._chance = random.Random(f"{seed}/nemesis")
         self.toll = Toll()
         self._last: dict[str, float] = {}
+        self._hardships: list[Callable[[], str]] = [self._frozen_database, self._read_only_database, self._slow_lines]
         self._ways: dict[str, list[Callable[[], str]]] = {
             "web": [self._web_worker, self._web_worker, self._all_web_workers, self._web, self._web_at_point],
             "worker": [self._worker, self._worker, self._worker_at_point],
@@ -61,6 +64,8 @@ class Nemesis:
                 continue
             kind = self._chance.choices(ready, [left[kind] for kind in ready])[0]
             self.strike(kind, self._chance.choice(self._ways[kind]))
+            if self._chance.random() < _HARDSHIP:
+                self.strike("hardship", self._chance.choice(self._hardships))
             progress(self.toll)
             time.sleep(2 * calm_s * self._chance.random())
 
@@ -109,6 +114,12 @@ class Nemesis:
         time.sleep(self._chance.random())
         self._plant.start_child("web")
         return "web parent with its workers"
+
+    def web_anew(self, environment: Mapping[str, str]) -> str:
+        """Kill the web server and start it with more in its environment."""
+        self._plant.kill("web")
+        self._plant.start_child("web", more=environment)
+        return f"web with {' '.join(f'{name}={value}' for name, value in environment.items()) or 'nothing special'}"
 
     def _web_at_point(self) -> str:
         return self._at_point(self._chance.choice(INTAKE_POINTS), 0.04, 8.0)
@@ -177,6 +188,25 @@ class Nemesis:
             time.sleep(0.005)
         self.toll.kills["connection"] += self._crew.proxy.struck - before
         return f"connection: {kind}"
+
+    def _frozen_database(self) -> str:
+        """Longer than a request may take: what is committed after all is known again when it is repeated."""
+        self._plant.signal_database(signal.SIGSTOP)
+        time.sleep(3 + 4 * self._chance.random())
+        self._plant.signal_database(signal.SIGCONT)
+        return "database stopped for seconds (SIGSTOP)"
+
+    def _read_only_database(self) -> str:
+        self._plant.read_only(is_on=True)
+        time.sleep(1 + 2 * self._chance.random())
+        self._plant.read_only(is_on=False)
+        return "read-only database"
+
+    def _slow_lines(self) -> str:
+        self._crew.weather(delay_s=0.1, bytes_per_s=100_000)
+        time.sleep(3)
+        self._crew.weather()
+        return "slow connections"
 
     def _kill(self, process: psutil.Process, kind: str) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):

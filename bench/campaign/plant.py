@@ -11,15 +11,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
 
 from console import roles
 from console.embedded import postgres
-from console.embedded.home import PROJECT, prepare, secrets
+from console.embedded.home import PROJECT, StartError, prepare, secrets
 from console.embedded.postgres import Postgres
 from console.embedded.valkey import Valkey
 from console.runtime import children, processes, readiness
@@ -101,11 +103,11 @@ class Plant:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
-    def start_child(self, name: str, failpoint: str = "") -> None:
-        """Start web, worker or beat, with a fail point armed where one is named."""
+    def start_child(self, name: str, failpoint: str = "", more: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start web, worker or beat, with a fail point armed where one is named, and with more in its environment."""
         made = {"web": lambda: children.web(self.port), "worker": children.worker, "beat": self._beat}
         child: children.Child = made[name]()
-        env = {**self.env, "ANDON_FAILPOINT": failpoint} if failpoint else self.env
+        env = {**self.env, **more, **({"ANDON_FAILPOINT": failpoint} if failpoint else {})}
         argv = child.argv
         if self.control:
             argv = tuple(_ENTRY if part == "console.asgi:application" else part for part in argv)
@@ -136,6 +138,11 @@ class Plant:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._servers["database"].pid, number)
 
+    def read_only(self, *, is_on: bool) -> None:
+        """Let every new transaction be read-only, as on a server that has just become a standby; or no longer."""
+        self.rows(f"ALTER SYSTEM SET default_transaction_read_only = {'on' if is_on else 'off'}")
+        self.rows("SELECT pg_reload_conf()")
+
     def web_workers(self) -> list[psutil.Process]:
         """The processes that serve requests."""
         return _children(self._running["web"].pid, "spawn_main")
@@ -146,6 +153,11 @@ class Plant:
 
     def revive(self) -> list[str]:
         """Start what has ended by itself, as a supervisor does; return its names."""
+        for name, start in (("database", self.start_database), ("broker", self.start_broker)):
+            if self._servers[name].poll() is not None:
+                # Where it can't start yet, a later call finds it ended again.
+                with contextlib.suppress(StartError):
+                    start()
         ended = [name for name, process in self._running.items() if process.poll() is not None]
         for name in ended:
             code = processes.finish(self._running[name], deadline=time.monotonic())
