@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
+from monitoring.failpoints import reach
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import ChannelKind, NotificationState, TimerKind
 from monitoring.notify.email import Email
@@ -45,6 +46,7 @@ def deliver(tenant_id: int, notification_id: int, now: datetime) -> Notification
     if claimed is None:
         return None
     state, reason = _sent(claimed)
+    reach("delivery.sent")
     again_at = None
     if state is NotificationState.INTENDED and claimed.tries > len(_WAITS):
         state, reason = NotificationState.FAILED, f"given up after {claimed.tries} tries: {reason}"
@@ -62,6 +64,7 @@ def deliver(tenant_id: int, notification_id: int, now: datetime) -> Notification
             timers_set(tenant_id, TimerKind.NOTIFICATION, [(notification_id, again_at)])
         else:
             timers_clear(tenant_id, TimerKind.NOTIFICATION, [notification_id])
+    reach("delivery.marked")
     return state
 
 

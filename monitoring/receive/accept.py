@@ -14,6 +14,7 @@ from monitoring.catalogue import catalogue
 from monitoring.decode import decode
 from monitoring.decode.answers import content_type, success
 from monitoring.desk import Desk
+from monitoring.failpoints import reach
 from monitoring.pipeline import run_main_line
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
@@ -45,6 +46,7 @@ def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer
         if not body and arrival.signal.value != "events":
             raise MalformedPayload("The body is empty. An OTLP request that has something to say is never empty.")
         payload = payload_of_arrival(arrival, body, timezone.now())
+        reach("intake.received")
         with _tracer.start_as_current_span("andon.decode"):
             decoded = decode(payload)
     except MalformedPayload as error:
@@ -70,6 +72,7 @@ def _committed(
         try:
             with tenant_scope(arrival.tenant_id, actor=ACTOR, settings=_PATIENCE):
                 kept = keep(arrival, payload, decoded)
+                reach("intake.inserted")
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:
                     desk = Desk(arrival.tenant_id, kept.intake_id, catalogue(), payload.received_at)
@@ -79,6 +82,7 @@ def _committed(
             if left and (drop_broken_connection() or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
+        reach("intake.committed")
         if intended:
             after(intended)
         break

@@ -1,0 +1,72 @@
+"""Breaks the console of this process in one of the ways that `controls.py` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import connection, transaction
+
+from bench.campaign.controls import ANSWER_FIRST, KEY_WITHOUT_TENANT, SECOND_TRANSACTION
+from monitoring import project
+from monitoring.decode.answers import content_type
+from monitoring.failpoints import reach
+from monitoring.receive import accept as accepting
+from monitoring.receive import app
+from monitoring.receive.arrival import Answer, Arrival
+from monitoring.receive.log import Kept, digest
+from partners.scope import tenant_scope
+
+
+def apply(control: str) -> None:
+    """Break this process's console."""
+    if control == SECOND_TRANSACTION:
+        _count_later()
+    elif control == ANSWER_FIRST:
+        _answer_first()
+    elif control == KEY_WITHOUT_TENANT:
+        _forget_the_tenant()
+
+
+def _count_later() -> None:
+    step: Any = project
+    write_rollups = step.write_rollups
+
+    def later(*arguments: Any) -> None:
+        tenant_id = arguments[-1].tenant_id
+
+        def count() -> None:
+            reach("intake.committed")
+            with tenant_scope(tenant_id, actor=accepting.ACTOR):
+                write_rollups(*arguments)
+
+        transaction.on_commit(count)
+
+    step.write_rollups = later
+
+
+def _answer_first() -> None:
+    endpoint: Any = app
+    accept = endpoint.accept
+    workers = ThreadPoolExecutor(4)
+
+    def at_once(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer:
+        workers.submit(accept, arrival, after)
+        return Answer(200, b"", content_type(arrival.encoding))
+
+    endpoint.accept = at_once
+
+
+def _forget_the_tenant() -> None:
+    stage: Any = accepting
+    keep = stage.keep
+
+    def keep_once(arrival: Arrival, payload: Any, decoded: Any) -> Kept:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO campaign_seen VALUES (%s) ON CONFLICT DO NOTHING", [digest(payload)])
+            is_new = cursor.rowcount == 1
+        kept: Kept = keep(arrival, payload, decoded) if is_new else Kept(0, repeated=True)
+        return kept
+
+    stage.keep = keep_once

@@ -1,0 +1,59 @@
+"""`python -m bench campaign [--kills N] [--items N] [--seed S]`: the controls, the campaign, and its report."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+from bench.campaign import report
+from bench.campaign.campaign import campaign, kills
+from bench.campaign.controls import CONTROLS
+from bench.campaign.nemesis import KINDS, Toll
+from bench.campaign.teeth import is_caught
+from bench.table import Figure
+
+#: With the time that recovery takes, 300 kills last some 25 minutes.
+_CALM_S = 2.5
+_TELL_EVERY_S = 15.0
+
+
+def main(arguments: Sequence[str] = ()) -> list[Figure]:
+    """Run the controls and the campaign. Ends with an error where a promise was broken or a control not caught."""
+    asked = _asked(arguments)
+    caught = {}
+    for control in CONTROLS:
+        caught[control], outcome = is_caught(control, seed=asked.seed)
+        found = f"lost {outcome.verdict.lost}, doubled {outcome.verdict.doubled}"
+        print(f"control: {control}: {'caught' if caught[control] else 'MISSED'} ({found})", flush=True)
+    each = -(-asked.kills // len(KINDS))
+    faults = kills(dict.fromkeys(KINDS, each), _progress(), items=asked.items, calm_s=_CALM_S)
+    outcome = campaign(faults, seed=asked.seed)
+    report.explain(outcome)
+    figures = report.figures(outcome, caught)
+    if not outcome.verdict.is_clean or not all(caught.values()):
+        for figure in figures:
+            print(f"          {figure.name}: {figure.value:.2f} {figure.unit}")
+        raise SystemExit("The campaign failed: a promise was broken, or a control was not caught.")
+    return figures
+
+
+def _asked(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench campaign")
+    parser.add_argument("--kills", type=int, default=300, help="in all, the same number of each kind")
+    parser.add_argument("--items", type=int, default=1_000_000, help="acknowledged, at least")
+    parser.add_argument("--seed", type=int, default=4711)
+    return parser.parse_args(arguments)
+
+
+def _progress() -> Callable[[Toll, int], None]:
+    begun = told = time.monotonic()
+
+    def tell(toll: Toll, acked: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > _TELL_EVERY_S:
+            told = time.monotonic()
+            counts = ", ".join(f"{kind} {toll.kills[kind]}" for kind in KINDS)
+            print(f"{told - begun:6.0f} s  {toll.kills.total():4} kills ({counts}), {acked:,} items", flush=True)
+
+    return tell

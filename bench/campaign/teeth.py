@@ -1,0 +1,41 @@
+"""Runs the consoles that break a promise, and says whether the checker found each of them out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bench.campaign import controls
+from bench.campaign.campaign import Outcome, campaign
+from bench.campaign.crew import Crew
+from bench.campaign.nemesis import Nemesis
+
+#: Each request meets the fail point with this probability: several deaths in the ten seconds that it is armed.
+_PROBABILITY, _ARMED_S = 0.06, 10.0
+#: What is lost is lost at once; nobody waits for the notifications of a broken console.
+_QUIET_S = 5.0
+
+
+def is_caught(control: str, *, seed: int) -> tuple[bool, Outcome]:
+    """Run one control; whether the checker found what this control breaks, and what it found."""
+    outcome = campaign(_faults(control), seed=seed, control=control, quiet_s=_QUIET_S)
+    verdict = outcome.verdict
+    found = verdict.doubled if control == controls.SECOND_TRANSACTION else verdict.lost
+    return found > 0, outcome
+
+
+def _faults(control: str) -> Callable[[Nemesis, Crew], None]:
+    def strike(nemesis: Nemesis, crew: Crew) -> None:
+        time.sleep(2)
+        match control:
+            case controls.SYNCHRONOUS_COMMIT_OFF:
+                nemesis.databases(3)
+            case controls.SECOND_TRANSACTION:
+                nemesis.at_point("intake.committed", _PROBABILITY, _ARMED_S)
+            case controls.ANSWER_FIRST:
+                nemesis.at_point("intake.inserted", _PROBABILITY, _ARMED_S)
+            case _:
+                # Two tenants that send the same bytes are all it takes.
+                time.sleep(6)
+
+    return strike
