@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 
 from bench import decode, intake, mapping
+from bench.measures import insist_on_quiet
 from bench.table import Figure, keep, show
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
@@ -15,14 +16,19 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
 }
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Run the named benchmarks, or all."""
-    unknown = set(names) - BENCHES.keys()
-    if unknown:
-        raise SystemExit(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    parser = ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; all without")
+    parser.add_argument("--quick", action="store_true", help="intake in a minute, to steer by")
+    parser.add_argument("--force", action="store_true", help="measure although the machine is not quiet")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.names) - BENCHES.keys():
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    insist_on_quiet(force=wanted.force or wanted.quick)
     figures: list[Figure] = []
     for name, bench in BENCHES.items():
-        if not names or name in names:
+        if not wanted.names or name in wanted.names:
             found = bench()
             show(found)
             figures += found
@@ -30,4 +36,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
