@@ -10,8 +10,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from console.embedded.home import PROJECT
 from console.embedded.postgres import connection
 from tests import servers
+
+#: Where data and the peers' environments are kept; read before the test servers clear the environment.
+BENCH_HOME = Path(os.environ.get("ANDON_BENCH_HOME") or PROJECT / ".andon-bench")
 
 SETTINGS = {"shared_buffers": "512MB", "fsync": "on", "synchronous_commit": "on", "max_wal_size": "4GB"}
 _SHOWN = (*SETTINGS, "full_page_writes", "wal_compression", "wal_level", "max_connections", "server_version")
@@ -21,8 +25,8 @@ class Database:
     """The server of one benchmark run, in a folder of its own that goes with it."""
 
     def __init__(self) -> None:
-        parent = os.environ.get("ANDON_BENCH_HOME") or None
-        os.environ["ANDON_TEST_HOME"] = tempfile.mkdtemp(prefix="andon-bench-", dir=parent)
+        BENCH_HOME.mkdir(exist_ok=True, parents=True)
+        os.environ["ANDON_TEST_HOME"] = tempfile.mkdtemp(prefix="run-", dir=BENCH_HOME)
         servers.environment()
         self.home: Path = servers.run_home()
         self._servers = servers.TestServers(self.home, durable=True, settings=SETTINGS)
