@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from console.embedded.home import PROJECT, prepare
@@ -15,12 +17,13 @@ from console.runtime import children, processes, readiness
 from tests import servers
 
 _READY_LIMIT_S = 60.0
+one_web_worker = partial(children.web, workers=1)
 
 
 class LiveConsole:
     """A running console. `url` ends without a slash; `env` is the environment its commands run in."""
 
-    def __init__(self, home: Path, database: str) -> None:
+    def __init__(self, home: Path, database: str, *, web: Callable[[int], children.Child] = one_web_worker) -> None:
         self.home = prepare(home)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -29,8 +32,8 @@ class LiveConsole:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._grpc_port = 0
         self._broker = Valkey(home)
-        self._broker.start()
-        self._start(children.web(self.port, workers=1))
+        self._broker_process = self._broker.start()
+        self._start(web(self.port))
         self._wait()
 
     def grpc(self) -> int:
@@ -67,6 +70,11 @@ class LiveConsole:
         if done.returncode != 0:
             raise AssertionError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done
+
+    def pids(self) -> dict[str, int]:
+        """The processes that it has started, by name; each may have children."""
+        running = {name: process.pid for name, process in self._running.items()}
+        return {**running, "broker": self._broker_process.pid}
 
     def log(self, name: str) -> str:
         """What a process of this console has said so far."""

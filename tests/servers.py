@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,17 @@ class TestServers:
 
     __test__ = False
 
-    def __init__(self, home: Path, *, durable: bool = False) -> None:
+    def __init__(self, home: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self.home = home
         self._durable = durable
+        self._settings = settings or {}
         self._postgres: Postgres | None = None
 
     def start(self) -> None:
         """Starts the server and migrates the template; once is enough."""
         if self._postgres is not None:
             return
-        self._postgres = Postgres(self.home, durable=self._durable)
+        self._postgres = Postgres(self.home, durable=self._durable, settings=self._settings)
         self._postgres.start()
         roles.ensure_embedded(self._postgres.admin(), secrets(self.home), database=TEMPLATE)
         migrated = subprocess.run(

@@ -29,10 +29,14 @@ _ACCESS_RULES = "local all all scram-sha-256\n"
 
 @dataclass(slots=True)
 class Postgres:
-    """One server over one data folder. `durable=False` gives up crash safety for speed: for tests, nothing else."""
+    """One server over one data folder. `durable=False` gives up crash safety for speed: for tests, nothing else.
+
+    `settings` go before our own, by PostgreSQL's names.
+    """
 
     home: Path
     durable: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -58,7 +62,7 @@ class Postgres:
         _check_version(self.data)
         _clear_leftovers(self.data, run)
         self._process = processes.start(
-            [str(program), "-D", str(self.data), *_options(durable=self.durable)],
+            [str(program), "-D", str(self.data), *_options(self.settings, durable=self.durable)],
             log=self.log,
             cwd=self.home,
             env=_environment(),
@@ -154,7 +158,7 @@ def _enterable(home: Path, account: Account) -> None:
         folder(home, mode=0o710, gid=account.gid)
 
 
-def _options(*, durable: bool) -> list[str]:
+def _options(wanted: Mapping[str, str], *, durable: bool) -> list[str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_048_576
     shared = max(64, min(1024, memory // 8))
     settings: Mapping[str, str | int] = {
@@ -191,7 +195,7 @@ def _options(*, durable: bool) -> list[str]:
         "logging_collector": "off",
         "cluster_name": "andon",
     }
-    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [part for name, value in {**settings, **wanted}.items() for part in ("-c", f"{name}={value}")]
 
 
 def _environment() -> dict[str, str]:

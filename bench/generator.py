@@ -1,0 +1,221 @@
+"""The load: a lean process that posts prepared bodies over a few kept connections and says when and at what cost.
+
+`python -m bench.generator ADDRESS FILE` reads its orders as one JSON line from standard input once it has said "ready",
+and answers with one JSON line. It imports nothing of the console, so that little of the machine is spent on sending.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+_LENGTH = struct.Struct("<I")
+_WAIT_S = 60.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a load came to. Times are of the monotonic clock, which all processes of a machine share."""
+
+    begun: float = 0.0
+    ended: float = 0.0
+    requests: int = 0
+    put_off: int = 0  # answers of 429 and 503, each followed by another try after a second
+    latencies: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+class Refused(RuntimeError):
+    """A request was answered with something that sending it again would not change."""
+
+
+class _Line:
+    """One kept connection and the body that is under way on it."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address, timeout=_WAIT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.body = b""
+        self.sent_at = 0.0
+        self._heard = b""
+
+    def send(self, head: bytes, body: bytes) -> None:
+        self.body, self.sent_at, self._heard = body, time.monotonic(), b""
+        self.socket.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+
+    def hear(self) -> tuple[int, bytes] | None:
+        """Return status and body of the answer once it is complete."""
+        more = self.socket.recv(65_536)
+        if not more:
+            raise Refused(f"The server closed the connection after {self._heard[:200]!r}.")
+        self._heard += more
+        head, found, rest = self._heard.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        status, lowered = int(head[9:12]), head.lower()
+        if b"transfer-encoding: chunked" in lowered:
+            return (status, rest) if rest.endswith(b"0\r\n\r\n") else None
+        _, _, length = lowered.partition(b"content-length:")
+        return (status, rest) if len(rest) >= int(length.split(b"\r\n")[0] or 0) else None
+
+
+class Sender:
+    """Posts bodies to one address over so many connections, each with one request under way."""
+
+    def __init__(self, address: str, path: str, headers: Mapping[str, str], connections: int) -> None:
+        host, _, port = address.partition(":")
+        told = {"host": address, "content-type": "application/x-protobuf", "content-encoding": "gzip", **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        self._head = f"POST {path} HTTP/1.1\r\n{lines}".encode()
+        self._lines = [_Line((host, int(port))) for _ in range(connections)]
+
+    def send(self, bodies: Iterable[bytes], *, per_second: float = 0.0) -> Sent:
+        """Post everything, as fast as answers come or at most so many a second. Raises Refused."""
+        sent, spent = Sent(), _cpu_s()
+        free, busy = list(self._lines), dict[int, _Line]()
+        poll = select.epoll()
+        for line in self._lines:
+            poll.register(line.socket.fileno(), select.EPOLLIN)
+        waiting: deque[tuple[float, bytes]] = deque()
+        coming = iter(bodies)
+        following = next(coming, None)
+        sent.begun = time.monotonic()
+        while following is not None or waiting or busy:
+            now = time.monotonic()
+            due = sent.begun + sent.requests / per_second if per_second else now
+            while free and waiting and waiting[0][0] <= now:
+                line = free.pop()
+                line.send(self._head, waiting.popleft()[1])
+                busy[line.socket.fileno()] = line
+            while free and following is not None and due <= now:
+                line = free.pop()
+                line.send(self._head, following)
+                busy[line.socket.fileno()] = line
+                sent.requests += 1
+                following = next(coming, None)
+                due = sent.begun + sent.requests / per_second if per_second else now
+            patience = max(0.0, due - now) if free and following is not None else _WAIT_S
+            patience = min(patience, max(0.0, waiting[0][0] - now)) if waiting and free else patience
+            self._gather(poll.poll(patience), busy, free, waiting, sent)
+        sent.ended, sent.cpu_s = time.monotonic(), _cpu_s() - spent
+        poll.close()
+        return sent
+
+    def _gather(
+        self,
+        ready: Sequence[tuple[int, int]],
+        busy: dict[int, _Line],
+        free: list[_Line],
+        waiting: deque[tuple[float, bytes]],
+        sent: Sent,
+    ) -> None:
+        for number, _ in ready:
+            line = busy[number]
+            answer = line.hear()
+            if answer is None:
+                continue
+            now = time.monotonic()
+            if answer[0] in {429, 503}:
+                sent.put_off += 1
+                waiting.append((now + 1.0, line.body))
+            elif answer[0] // 100 != 2:
+                raise Refused(f"The server answered {answer[0]}: {answer[1][:300]!r}")
+            else:
+                sent.latencies.append(now - line.sent_at)
+            del busy[number]
+            free.append(line)
+
+
+def written(bodies: Iterable[bytes], file: Path) -> int:
+    """Write bodies for a generator to read; return how many bytes they are."""
+    size = 0
+    with file.open("wb") as out:
+        for body in bodies:
+            out.write(_LENGTH.pack(len(body)) + body)
+            size += len(body)
+    return size
+
+
+def read(file: Path) -> list[bytes]:
+    """Return the bodies that `written` wrote."""
+    return list(_bodies(file.read_bytes()))
+
+
+def _bodies(data: bytes) -> Iterator[bytes]:
+    place = 0
+    while place < len(data):
+        (length,) = _LENGTH.unpack_from(data, place)
+        yield data[place + 4 : place + 4 + length]
+        place += 4 + length
+
+
+class Generator:
+    """A generator process of ours that holds its bodies and waits for the word to start."""
+
+    def __init__(
+        self, address: str, file: Path, headers: Mapping[str, str], *, connections: int, per_second: float = 0.0
+    ) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.generator", address, str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        orders = {"headers": dict(headers), "connections": connections, "per_second": per_second}
+        self._orders = json.dumps(orders) + "\n"
+        assert self._process.stdout is not None
+        self._answers = self._process.stdout
+        if self._answers.readline() != "ready\n":
+            raise SystemExit("The load generator did not start.")
+
+    def start(self) -> None:
+        """Let it send."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(self._orders)
+        self._process.stdin.flush()
+
+    def result(self) -> Sent:
+        """Wait for the end and return what it came to."""
+        line = self._answers.readline()
+        self._process.wait()
+        if not line:
+            raise SystemExit("The load generator failed; what the server answered stands above.")
+        return Sent(**json.loads(line))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share of the values does not pass."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def main(address: str, file: str) -> None:
+    """Hold the bodies, wait for the orders, send, tell."""
+    bodies = read(Path(file))
+    print("ready", flush=True)
+    orders = json.loads(sys.stdin.readline())
+    sender = Sender(address, "/v1/traces", orders["headers"], orders["connections"])
+    sent = sender.send(bodies, per_second=orders["per_second"])
+    # A thousand of them tell the percentiles as well as all.
+    sent.latencies = random.Random(0).sample(sent.latencies, min(1_000, len(sent.latencies)))
+    print(json.dumps(asdict(sent)), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

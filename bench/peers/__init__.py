@@ -1,0 +1,1 @@
+"""What Andon is measured beside: other consoles, and the limits of the machine."""
