@@ -140,13 +140,16 @@ def check(signal: Signal, body: bytes, limits: Limits = LIMITS) -> None:
     most = len(body) // 2
     if most <= min(budgets):
         return
-    doubts = _doubts(signal, body, budgets)
     noun = _NOUNS[signal]
+    around = [*budgets[:FIELDS], min(limits.fields, _MOST_AROUND), *budgets[STRAYS:]]
+    is_long = signal in _ENVELOPE and most > _MOST_AROUND
     # What lies around the items comes first: a flood of empty spans is then refused after 20,000 of them.
-    if signal in _ENVELOPE and (doubts.intersection(_AROUND) or most > _MOST_AROUND):
-        around = list(budgets)
-        around[FIELDS] = min(limits.fields, _MOST_AROUND)
+    if is_long:
         _walk(_ENVELOPE[signal], body, around, noun)
+    doubts = _doubts(signal, body, budgets)
+    if signal in _ENVELOPE and doubts.intersection(_AROUND):
+        if not is_long:
+            _walk(_ENVELOPE[signal], body, around, noun)
         doubts.difference_update(_AROUND)
     if doubts.difference((VALUES,)):
         _walk(_CLOSED[signal], body, budgets, noun)

@@ -12,6 +12,9 @@ import zstandard
 from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
 
 _CHUNK = 256 * 1024
+#: Telemetry shrinks by 5 to 50 times. What grows further than this is a bomb, and is left once it is seen to be one.
+_MOST_TIMES = 250
+_UNSUSPECTED = 16 << 20
 #: The largest zstd window that is taken: 8 MiB is what RFC 9659 lets a receiver of HTTP expect.
 _MAX_WINDOW = 8 << 20
 #: A body is one stream; a few are borne. Thousands of empty ones would cost more time than they hold bytes.
@@ -28,7 +31,7 @@ _BATCH = ("application/cloudevents-batch", Encoding.CLOUDEVENT_BATCH.value)
 def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
     """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
 
-    Raises PayloadTooLarge beyond `limit`, MalformedPayload if the stream is broken, cut short or followed by other
+    Raises PayloadTooLarge beyond `limit` and for bombs, MalformedPayload if the stream is broken, cut short or followed by other
     bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and identity, or several in a row.
     """
     if len(body) > limit:
@@ -43,8 +46,13 @@ def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
         )
     unpacked = io.BytesIO()
     for chunk in unpack(body):
-        if unpacked.tell() + len(chunk) > limit:
+        size = unpacked.tell() + len(chunk)
+        if size > limit:
             raise _too_large(limit)
+        if size > _UNSUSPECTED and size > _MOST_TIMES * len(body):
+            raise PayloadTooLarge(
+                f"The body grows more than {_MOST_TIMES} times in decompression; send smaller batches."
+            )
         unpacked.write(chunk)
     return unpacked.getvalue()
 
