@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from bench import decode, intake, mapping
+from bench import decode, hostile, intake, mapping
 from bench.table import Figure, keep, show
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "decode": decode.main,
     "mapping": mapping.main,
     "intake": intake.main,
+    "hostile": hostile.main,
 }
 
 

@@ -31,8 +31,9 @@ _BATCH = ("application/cloudevents-batch", Encoding.CLOUDEVENT_BATCH.value)
 def decompress(body: bytes, content_encoding: str, limit: int) -> bytes:
     """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
 
-    Raises PayloadTooLarge beyond `limit` and for bombs, MalformedPayload if the stream is broken, cut short or followed by other
-    bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and identity, or several in a row.
+    Raises PayloadTooLarge beyond `limit` and for what grows as only bombs do, MalformedPayload if the stream is broken,
+    cut short or followed by other bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and
+    identity, or several in a row.
     """
     if len(body) > limit:
         raise _too_large(limit)

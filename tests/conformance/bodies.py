@@ -23,7 +23,7 @@ def new_trace() -> bytes:
 
 def pb_span(trace: bytes, number: int = 1, **changes: Any) -> Any:
     """A good protobuf span with some fields changed."""
-    given = {
+    given: dict[str, Any] = {
         "trace_id": trace,
         "span_id": number.to_bytes(8, "big"),
         "name": f"step {number}",

@@ -155,7 +155,7 @@ SIZES: dict[str, Hostile] = {
     "charset-utf-16": Hostile(
         lambda: '{"a":1}'.encode("utf-16"), 415, "utf-16", content_type="application/json; charset=utf-16"
     ),
-    "batch-CE-100k-tiny": Hostile(_tiny_events, 413, "20,000 events", content_type=BATCH, path=EVENTS),
+    "batch-CE-100k-tiny": Hostile(_tiny_events, 413, "10,000 events", content_type=BATCH, path=EVENTS),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -165,7 +165,7 @@ def test_o07_only_retryable_answers_ask_to_come_back(aster: Online, encoding: st
         assert (answer.status, "retry-after" in answer.headers) == (expected, False)
 
 
-_UNDECODABLE = {
+_UNDECODABLE: dict[str, Callable[[str], tuple[bytes, str]]] = {
     "truncated": lambda encoding: (batch(encoding, new_trace(), 2)[:-3], ""),
     "bad gzip": lambda encoding: (gzip.compress(batch(encoding, new_trace(), 50))[:-9], "gzip"),
     "another encoding": lambda encoding: (batch(PROTOBUF if encoding == JSON else JSON, new_trace()), ""),
@@ -250,9 +250,12 @@ def test_o13_empty_envelopes_succeed_and_an_empty_body_does_not(aster: Online) -
 def test_o14_json_ids_are_hex_in_any_case_and_come_back_as_they_went(aster: Online, written: str) -> None:
     trace = bytes.fromhex("abcdef") + new_trace()[3:]
     span_id = "00f067aa0ba902b7"
-    change = {"lower": str.lower, "upper": str.upper, "mixed": lambda text: text[:5].upper() + text[5:].lower()}[
-        written
-    ]
+    changes: dict[str, Callable[[str], str]] = {
+        "lower": str.lower,
+        "upper": str.upper,
+        "mixed": lambda text: text[:5].upper() + text[5:].lower(),
+    }
+    change = changes[written]
     body = js_batch(js_span(trace, traceId=change(trace.hex()), spanId=change(span_id)))
     assert aster.post("/v1/traces", body).body == b"{}"
     with aster.rows():
