@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.monitoring.wire import in_scope, json_request, json_span, length_delimited, varint, wire
 
+JSON, PROTOBUF = "application/json", "application/x-protobuf"
 #: 2026-09-21: late enough for the figures, early enough to be over.
 START = 1_790_000_000_000_000_000
 _number = itertools.count(1)

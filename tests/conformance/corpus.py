@@ -11,9 +11,8 @@ from functools import cache
 
 import zstandard
 
-from tests.conformance.bodies import js_batch, js_pairs, js_span, pb_batch, pb_span, text_attribute
+from tests.conformance.bodies import JSON, PROTOBUF, js_batch, js_pairs, js_span, pb_batch, pb_span, text_attribute
 from tests.monitoring.wire import in_scope, in_span, length_delimited, wire
-from tests.online import JSON, PROTOBUF
 
 MIB = 1 << 20
 LIMIT = 64 * MIB

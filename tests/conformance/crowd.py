@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.conformance.bodies import new_trace, pb_batch, pb_span
+from tests.conformance.bodies import PROTOBUF, new_trace, pb_batch, pb_span
 from tests.conformance.corpus import SIZES, body_of
-from tests.online import PROTOBUF
 
 GOOD_SENDERS = 4
 SLOW_SENDERS = 10

@@ -13,9 +13,8 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from tests.conformance.bodies import START, js_batch, js_pairs, js_span, pb_batch, pb_field, pb_span
+from tests.conformance.bodies import JSON, PROTOBUF, START, js_batch, js_pairs, js_span, pb_batch, pb_field, pb_span
 from tests.monitoring.wire import length_delimited, wire
-from tests.online import JSON, PROTOBUF
 
 GOOD = 100
 
