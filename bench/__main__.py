@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
 
-from bench import decode, intake, mapping
+from bench import decode, hostile, intake, mapping
 from bench.campaign.main import main as campaign
 from bench.measures import insist_on_quiet
 from bench.table import Figure, keep, show
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "decode": decode.main,
     "mapping": mapping.main,
     "intake": intake.main,
+    "hostile": hostile.main,
     "campaign": partial(campaign, []),
 }
 

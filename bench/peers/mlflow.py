@@ -1,4 +1,4 @@
-"""MLflow's tracking server: a row for each span in PostgreSQL, two workers as Andon has, persisted before the answer."""
+"""MLflow's tracking server: a row for each span in PostgreSQL, two workers as Andon has, kept before the answer."""
 
 from __future__ import annotations
 

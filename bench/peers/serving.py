@@ -72,9 +72,7 @@ class Peer:
         return {"server": self._process.pid}
 
     def take(self, load: Load) -> Taken:
-        generator = Generator(
-            f"127.0.0.1:{self._port}", load.file, self._recipe.headers, connections=self._connections
-        )
+        generator = Generator(f"127.0.0.1:{self._port}", load.file, self._recipe.headers, connections=self._connections)
         with self._database.connect(self.database_name) as connection:
             before = self._count(connection.execute(self._recipe.count).fetchone())
             generator.start()

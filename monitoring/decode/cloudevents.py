@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from monitoring.records import Attributes, Decoded, Encoding, EventRecord, MalformedPayload, Payload, Value
@@ -32,8 +33,10 @@ _MAX_EXTENSION = 2**63 - 1
 
 def decode_events(payload: Payload, limits: Limits = LIMITS) -> Decoded:
     """The payload's events. In a batch a bad event rejects only itself; alone it raises MalformedPayload."""
-    gathered = Gathered(limits, "events")
+    gathered = Gathered(replace(limits, items=limits.batch), "events")
     if payload.encoding is Encoding.CLOUDEVENT_BATCH:
+        # Every event says its version, and may carry one more in its data: so a flood is known before it is parsed.
+        gathered.admit(payload.body.count(b'"specversion"') // 2)
         batch = load(payload.body, limits)
         if not isinstance(batch, list):
             raise MalformedPayload("The body is not a JSON array; a CloudEvents batch is an array of events.")

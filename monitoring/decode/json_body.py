@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import orjson
@@ -19,6 +20,7 @@ _ESCAPES = re.compile(
 )
 #: Python refuses to read integers of more than 4,300 digits; none of more than this many means anything here.
 _LONGEST_INTEGER = 40
+_LONGEST_DOUBLE = 400
 
 
 def load(body: bytes, limits: Limits) -> object:
@@ -34,7 +36,9 @@ def load(body: bytes, limits: Limits) -> object:
     except orjson.JSONDecodeError as fault:
         reason = str(fault)
     try:
-        text = _ESCAPES.sub(lambda match: r"\ufffd" if match[1] else match[0], body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+        if "\\u" in text:
+            text = _ESCAPES.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
         return json.loads(text, parse_int=_integer)
     except UnicodeDecodeError as fault:
         raise MalformedPayload(f"The body is not UTF-8 at byte {fault.start}; JSON is sent as UTF-8.") from None
@@ -43,7 +47,10 @@ def load(body: bytes, limits: Limits) -> object:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+    if len(digits) <= _LONGEST_INTEGER:
+        return int(digits)
+    # A double ends at 10^308; reading millions of digits to find that out would take long.
+    return float(digits) if len(digits) <= _LONGEST_DOUBLE else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
 def _exceeds(body: bytes, most: int) -> bool:

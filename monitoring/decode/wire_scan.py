@@ -3,7 +3,8 @@
 protobuf spends about 150 bytes on a two-byte empty span, so a limit on bytes is not enough. Most bodies are cleared
 without reading a field: each message costs its tag's first byte, so the number of such bytes in the body bounds the
 number of messages from above. Only where that bound leaves a doubt are the fields walked, and the walk stops at the
-first limit that is passed.
+first limit that is passed. It goes in three steps, each deeper than the one before: around the items, into them, into
+the values of their attributes; so a flood is refused by the step that need not look inside of it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ from monitoring.records import PayloadTooLarge, Signal
 from .limits import LIMITS, Limits, refusal
 
 # What is counted. Plain integers, because they index the budgets once for each field of a body.
-ENVELOPES, ITEMS, ATTRIBUTES, EVENTS, LINKS, VALUES, FIELDS = range(7)
+ENVELOPES, ITEMS, ATTRIBUTES, EVENTS, LINKS, VALUES, FIELDS, STRAYS = range(8)
 #: A packed list of numbers: each of its bytes may become an eight-byte number, so it costs VALUES by its size.
-PACKED = 7
+PACKED = 8
+#: No message of OTLP has more fields than this that are not counted by themselves; what it holds beyond is a stray.
+_PLAIN_FIELDS = 16
+#: protobuf passes over strays at 10 ns each and keeps their bytes, so up to this size they need no count.
+_SKIMMED = 8 << 20
+#: What lies around the items is read again in Python whenever a person opens a run (`envelope.py`).
+_MOST_AROUND = 250_000
 
 #: A message's counted fields: wire tag -> (what it counts as, the fields of the message inside).
 Shape: TypeAlias = "dict[int, tuple[int, Shape]]"
@@ -61,20 +68,29 @@ _METRIC: Shape = {
 }
 
 
-def _request(item: Shape, counted: int, *, whole: bool) -> Shape:
-    scope: Shape = {0x0A: (FIELDS, _SCOPE if whole else _LEAF), 0x12: (counted, item)}
-    group: Shape = {0x0A: (FIELDS, _RESOURCE if whole else _LEAF), 0x12: (ENVELOPES, scope)}
+def _request(item: Shape, counted: int, resource: Shape, scope: Shape) -> Shape:
+    scoped: Shape = {0x0A: (FIELDS, scope), 0x12: (counted, item)}
+    group: Shape = {0x0A: (FIELDS, resource), 0x12: (ENVELOPES, scoped)}
     return {0x0A: (ENVELOPES, group)}
 
 
+def _closed(shape: Shape) -> Shape:
+    """The same shape with attributes that are counted and not looked into."""
+    return {
+        tag: (count, _LEAF if inner is _KEY_VALUE or inner is _ANY else _closed(inner))
+        for tag, (count, inner) in shape.items()
+    }
+
+
 _WHOLE: dict[Signal, Shape] = {
-    Signal.TRACES: _request(_SPAN, ITEMS, whole=True),
-    Signal.LOGS: _request(_LOG, ITEMS, whole=True),
-    Signal.METRICS: _request(_METRIC, ENVELOPES, whole=True),
+    Signal.TRACES: _request(_SPAN, ITEMS, _RESOURCE, _SCOPE),
+    Signal.LOGS: _request(_LOG, ITEMS, _RESOURCE, _SCOPE),
+    Signal.METRICS: _request(_METRIC, ENVELOPES, _RESOURCE, _SCOPE),
 }
+_CLOSED = {signal: _closed(shape) for signal, shape in _WHOLE.items()}
 _ENVELOPE: dict[Signal, Shape] = {
-    Signal.TRACES: _request(_LEAF, ITEMS, whole=False),
-    Signal.LOGS: _request(_LEAF, ITEMS, whole=False),
+    Signal.TRACES: _request(_LEAF, ITEMS, _LEAF, _LEAF),
+    Signal.LOGS: _request(_LEAF, ITEMS, _LEAF, _LEAF),
 }
 _AROUND = (ENVELOPES, ITEMS)
 _INSIDE = (ATTRIBUTES, EVENTS, LINKS, VALUES)
@@ -118,17 +134,30 @@ def check(signal: Signal, body: bytes, limits: Limits = LIMITS) -> None:
         limits.links,
         limits.values,
         limits.fields,
+        limits.strays,
         len(body),
     ]
-    if len(body) // 2 <= min(budgets):
+    most = len(body) // 2
+    if most <= min(budgets):
         return
-    doubts = _doubts(signal, body, budgets)
+    noun = _NOUNS[signal]
+    around = [*budgets[:FIELDS], min(limits.fields, _MOST_AROUND), *budgets[STRAYS:]]
+    is_long = signal in _ENVELOPE and most > _MOST_AROUND
     # What lies around the items comes first: a flood of empty spans is then refused after 20,000 of them.
+    if is_long:
+        _walk(_ENVELOPE[signal], body, around, noun)
+    doubts = _doubts(signal, body, budgets)
     if signal in _ENVELOPE and doubts.intersection(_AROUND):
-        _walk(_ENVELOPE[signal], body, budgets, _NOUNS[signal])
+        if not is_long:
+            _walk(_ENVELOPE[signal], body, around, noun)
         doubts.difference_update(_AROUND)
-    if doubts:
-        _walk(_WHOLE[signal], body, budgets, _NOUNS[signal])
+    if doubts.difference((VALUES,)):
+        _walk(_CLOSED[signal], body, budgets, noun)
+    if VALUES in doubts:
+        _walk(_WHOLE[signal], body, budgets, noun)
+    elif len(body) > _SKIMMED:
+        # A message of so few bytes has no room for strays.
+        _walk(_WHOLE[signal], body, budgets, noun, least=2 * _PLAIN_FIELDS)
 
 
 def _doubts(signal: Signal, body: bytes, budgets: list[int]) -> set[int]:
@@ -156,23 +185,32 @@ class _SpentError(Exception):
         self.count = count
 
 
-def _walk(shape: Shape, body: bytes, budgets: list[int], noun: str) -> None:
+def _walk(shape: Shape, body: bytes, budgets: list[int], noun: str, least: int = 0) -> None:
+    """Walk the shape; messages of at most `least` bytes are counted and not looked into."""
     try:
-        _message(shape, body, 0, len(body), list(budgets), 0)
+        _message(shape, body, 0, len(body), list(budgets), least)
     except _SpentError as spent:
-        inside = ("attributes", "span events", "span links", "nested values", "fields")
+        inside = (
+            "attributes",
+            "span events",
+            "span links",
+            "nested values",
+            "fields",
+            "fields that OTLP has no use for",
+        )
         names = ("resource and scope groups", noun, *inside)
         raise PayloadTooLarge(refusal(names[spent.count], budgets[spent.count])) from None
 
 
 # One loop without calls and with positional arguments: a call for each field would double the time of a flood.
 def _message(  # noqa: C901, PLR0912, PLR0917
-    shape: Shape, body: bytes, pos: int, end: int, left: list[int], depth: int
+    shape: Shape, body: bytes, pos: int, end: int, left: list[int], least: int, depth: int = 0
 ) -> None:
     """Count the fields of the message in body[pos:end] against the budgets `left`.
 
     A message that breaks the wire format is left at the break: protobuf stops there too, and names the fault.
     """
+    plain = _PLAIN_FIELDS
     while pos < end:
         tag = body[pos]
         pos += 1
@@ -184,6 +222,12 @@ def _message(  # noqa: C901, PLR0912, PLR0917
         left[count] -= 1
         if left[count] < 0:
             raise _SpentError(count)
+        if count == FIELDS:
+            plain -= 1
+            if plain < 0:
+                left[STRAYS] -= 1
+                if left[STRAYS] < 0:
+                    raise _SpentError(STRAYS)
         wire = tag & 7
         if wire == 2:
             size = body[pos]
@@ -197,8 +241,10 @@ def _message(  # noqa: C901, PLR0912, PLR0917
                 left[VALUES] -= size
                 if left[VALUES] < 0:
                     raise _SpentError(VALUES)
-            elif inner and size and depth < _DEEPEST:
-                _message(inner, body, pos, stop, left, depth + 1)
+            elif (
+                inner and size > least and depth < _DEEPEST and (count != ATTRIBUTES or not _is_plain(body, pos, stop))
+            ):
+                _message(inner, body, pos, stop, left, least, depth + 1)
             pos = stop
         elif wire == 0:
             pos = pos + 1 if body[pos] < 0x80 else _varint(body, pos, end)[1]
@@ -208,6 +254,19 @@ def _message(  # noqa: C901, PLR0912, PLR0917
             pos += 4
         elif wire > 5:
             return
+
+
+def _is_plain(body: bytes, pos: int, stop: int) -> bool:
+    """Whether the KeyValue in body[pos:stop] is a short key and a short text and nothing else, as most are."""
+    value = pos + 2 + body[pos + 1]
+    return (
+        value + 4 <= stop < value + 0x80
+        and body[pos] == 0x0A
+        and body[value] == 0x12
+        and body[value + 2] == 0x0A
+        and body[value + 1] == stop - value - 2
+        and body[value + 3] == stop - value - 4
+    )
 
 
 def _varint(body: bytes, pos: int, end: int) -> tuple[int, int]:

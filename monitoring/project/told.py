@@ -43,7 +43,7 @@ def write_told(
     """Write what was told, and add to `figures` what it changes. Telling twice equals telling once.
 
     Of the tellers in `anew` exactly what `told` says is kept; `also` names further units to look at.
-    Plain traffic costs nothing here, unless it names units: then they are noted, with a look whether any of them is dead.
+    Plain traffic costs nothing here, unless it names units: then they are noted, with a look whether any is dead.
     """
     troubled = [placed for placed in told if not placed.plain]
     plain = [placed for placed in told if placed.plain]

@@ -12,13 +12,15 @@ import zstandard
 from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
 
 _CHUNK = 256 * 1024
+#: Telemetry shrinks by 5 to 50 times. What grows further than this is a bomb, and is left once it is seen to be one.
+_MOST_TIMES = 250
+_UNSUSPECTED = 16 << 20
 #: The largest zstd window that is taken: 8 MiB is what RFC 9659 lets a receiver of HTTP expect.
 _MAX_WINDOW = 8 << 20
 #: A body is one stream; a few are borne. Thousands of empty ones would cost more time than they hold bytes.
 _MAX_MEMBERS = 100
 _MAX_BLOCKS = 100_000
 _GZIP = 16 + zlib.MAX_WBITS
-_BOMB_BYTES, _BOMB_RATIO = 8 << 20, 100
 #: What telemetry usually shrinks to, where the sender does not say.
 _USUAL_RATIO = 12
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
@@ -35,8 +37,8 @@ class LargerThanExpected(RuntimeError):
 def decompress(body: bytes, content_encoding: str, limit: int, room: int | None = None) -> bytes:
     """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
 
-    Raises PayloadTooLarge beyond `limit`, LargerThanExpected beyond `room`, MalformedPayload if the stream is broken,
-    cut short or followed by other bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and
+    Raises PayloadTooLarge beyond `limit` and for what grows as only bombs do, LargerThanExpected beyond `room`,
+    MalformedPayload if the stream is broken, cut short or followed by other bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and
     identity, or several in a row.
     """
     if len(body) > limit:
@@ -50,17 +52,16 @@ def decompress(body: bytes, content_encoding: str, limit: int, room: int | None 
             f"Content-Encoding {name[:60]!r} is not taken; send gzip, zstd, deflate or none, and only one of them."
         )
     unpacked = io.BytesIO()
-    is_measured = False
     for chunk in unpack(body):
         size = unpacked.tell() + len(chunk)
         if room is not None and size > room:
             raise LargerThanExpected
-        if size > max(_BOMB_BYTES, _BOMB_RATIO * len(body)) and not is_measured:
-            # Telemetry never shrinks this much. How much more is to come is found out without holding it.
-            _measure(unpack(body), limit)
-            is_measured = True
         if size > limit:
             raise _too_large(limit)
+        if size > _UNSUSPECTED and size > _MOST_TIMES * len(body):
+            raise PayloadTooLarge(
+                f"The body grows more than {_MOST_TIMES} times in decompression; send smaller batches."
+            )
         unpacked.write(chunk)
     return unpacked.getvalue()
 
@@ -77,14 +78,6 @@ def expected_size(body: bytes, content_encoding: str) -> int:
             return len(body)
         return max(len(body) if said >= 0 else len(body) * _USUAL_RATIO, said)
     return len(body) * (_USUAL_RATIO if name in _UNPACKERS else 1)
-
-
-def _measure(chunks: Iterator[bytes], limit: int) -> None:
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
 
 
 def negotiate(signal: Signal, content_type: str) -> Encoding:

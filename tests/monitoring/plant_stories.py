@@ -105,7 +105,7 @@ def tellings(draw: st.DrawFn, story: Story) -> list[Request]:
         shuffled = draw(st.permutations(items))
         while shuffled:
             size = draw(st.integers(1, len(shuffled)))
-            requests.append(Request(**{kind: tuple(shuffled[:size])}))  # type: ignore[arg-type]
+            requests.append(Request(**{kind: tuple(shuffled[:size])}))
             shuffled = shuffled[size:]
     again = draw(st.lists(st.sampled_from(requests), max_size=2)) if requests else []
     return draw(st.permutations([*requests, *again]))

@@ -250,7 +250,7 @@ def test_it_calls_a_structured_event_that_is_no_object_malformed(body: bytes) ->
 
 
 def test_it_refuses_a_batch_of_100k_tiny_events() -> None:
-    with pytest.raises(PayloadTooLarge, match="20,000 events"):
+    with pytest.raises(PayloadTooLarge, match="10,000 events"):
         batch(*[{}] * 100_000)
 
 
