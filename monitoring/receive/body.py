@@ -38,8 +38,8 @@ def decompress(body: bytes, content_encoding: str, limit: int, room: int | None 
     """The body as it was before compression; never holds more than `limit` bytes and a chunk of it.
 
     Raises PayloadTooLarge beyond `limit` and for what grows as only bombs do, LargerThanExpected beyond `room`,
-    MalformedPayload if the stream is broken, cut short or followed by other bytes, and UnsupportedPayload for any encoding but gzip, zstd, deflate (zlib) and
-    identity, or several in a row.
+    MalformedPayload if the stream is broken, cut short or followed by other bytes, and UnsupportedPayload for any
+    encoding but gzip, zstd, deflate (zlib) and identity, or several in a row.
     """
     if len(body) > limit:
         raise _too_large(limit)
