@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from monitoring.findings import TrySums
 from monitoring.rules import Catalogue
 
 
@@ -16,3 +18,6 @@ class Desk:
     intake_id: int
     catalogue: Catalogue
     now: datetime
+    #: Whether the sums of a window, and the ratio of the one before, can mean anything to a detector. Spares reading
+    #: the rest of it.
+    heeds: Callable[[TrySums, float], bool] = field(default=lambda sums, earlier: True)  # noqa: ARG005

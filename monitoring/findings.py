@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from monitoring.facts import BusinessKey
 
@@ -110,6 +111,20 @@ class DeadLetterWindow:
     now: datetime
     open_keys: tuple[BusinessKey, ...] = ()
     open_value: float | None = None
+
+
+class TrySums(NamedTuple):
+    """Attempts of one workflow in one window: the sums of its minutes."""
+
+    first_attempts: int = 0
+    retries: int = 0
+    successes: int = 0
+    retry_successes: int = 0
+
+    @property
+    def ratio(self) -> float:
+        """Retries for each first attempt; 1 where there are retries alone."""
+        return self.retries / self.first_attempts if self.first_attempts else float(bool(self.retries))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from monitoring.detect.dead_letter import DeadLetter
 from monitoring.detect.retry_storm import RetryStorm
 from monitoring.detect.sla import SlaBreach
 from monitoring.detect.unmapped import Unmapped
-from monitoring.findings import Finding, Kind
+from monitoring.findings import AttemptWindow, Finding, Kind, TrySums
 
 W_contra = TypeVar("W_contra", contravariant=True)
 _NONE: Mapping[str, float] = MappingProxyType({})
@@ -38,6 +38,23 @@ def register(detector: Detector[Any]) -> None:
 def detectors_for(window: object) -> tuple[Detector[Any], ...]:
     """The detectors that look at windows of this class, built-in ones first."""
     return tuple(detector for detector in (*BUILT_IN, *_added) if isinstance(window, detector.window))
+
+
+def heeds_tries(thresholds: Mapping[str, Mapping[str, float]]) -> Callable[[TrySums, float], bool]:
+    """Say of a window's sums and the ratio of the one before whether any detector may find something in it.
+
+    A detector that has no `heeds(sums, earlier, thresholds)` may find something in every window.
+    """
+    asked = [
+        (getattr(detector, "heeds", None), thresholds.get(detector.kind, _NONE))
+        for detector in (*BUILT_IN, *_added)
+        if issubclass(AttemptWindow, detector.window)
+    ]
+
+    def heeded(sums: TrySums, earlier: float) -> bool:
+        return any(heeds is None or heeds(sums, earlier, limits) for heeds, limits in asked)
+
+    return heeded
 
 
 def examine(window: object, thresholds: Mapping[str, Mapping[str, float]]) -> tuple[Finding, ...]:

@@ -19,6 +19,7 @@ from monitoring.findings import (
     DeadLetterWindow,
     Kind,
     SlaWindow,
+    TrySums,
     UnmappedWindow,
     WorkflowFacts,
 )
@@ -26,6 +27,7 @@ from monitoring.models import Alert, Workflow
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.events import ProjectedEvent
+from monitoring.project.rows import arrays, run
 from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import TRY_PHASES
 from monitoring.project.workflows import Workflows
@@ -38,12 +40,17 @@ WINDOW = timedelta(minutes=5)
 FEWEST_RETRIES = 5
 _MOST_LISTED = 20
 
-_SUMS = """
-SELECT coalesce(sum(first_attempts), 0), coalesce(sum(retries), 0), coalesce(sum(successes), 0),
-       coalesce(sum(retry_successes), 0)
-FROM monitoring_workflowminute
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
-  AND process_id IS NOT DISTINCT FROM %s AND minute >= %s AND minute < %s
+#: Of several services at once, each in its own window; those without a figure do not come back.
+_SUMS_OF_ALL = """
+SELECT asked.place, sum(known.first_attempts), sum(known.retries), sum(known.successes), sum(known.retry_successes)
+FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
+     WITH ORDINALITY AS asked(workflow_id, process_id, since, until, place)
+CROSS JOIN LATERAL (
+    SELECT first_attempts, retries, successes, retry_successes FROM monitoring_workflowminute
+    WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = asked.workflow_id
+      AND process_id IS NOT DISTINCT FROM asked.process_id AND minute >= asked.since AND minute < asked.until
+) AS known
+GROUP BY asked.place
 """
 _OPEN_GROUP = """
 SELECT count(*) OVER (), sum(value) OVER (), keys::text FROM monitoring_deadletter
@@ -122,33 +129,38 @@ class WindowReader:
                 slot = (_service(placed), int(placed.at.timestamp() // WINDOW.total_seconds()))
                 if slot not in chosen or chosen[slot].at < placed.at:
                     chosen[slot] = placed
-        windows = (self._attempt_window(placed) for _, placed in sorted(chosen.items(), key=str))
-        return tuple(window for window in windows if window is not None)
+        newest = [placed for _, placed in sorted(chosen.items(), key=str)]
+        spans = [_window(placed) for placed in newest]
+        asked = [(*_service(placed), *span) for placed, span in zip(newest, spans, strict=True)]
+        before = [(*_service(placed), start - WINDOW, start) for placed, (start, _) in zip(newest, spans, strict=True)]
+        sums = _sums_of_all([*asked, *before])
+        return tuple(
+            self._attempt_window(placed, now, earlier)
+            for placed, now, earlier in zip(newest, sums[: len(newest)], sums[len(newest) :], strict=True)
+            if now.retries >= FEWEST_RETRIES and self.desk.heeds(now, earlier.ratio)
+        )
 
-    def _attempt_window(self, placed: PlacedAttempt) -> AttemptWindow | None:
+    def _attempt_window(self, placed: PlacedAttempt, sums: TrySums, earlier: TrySums) -> AttemptWindow:
         service = _service(placed)
-        end = placed.at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        start = end - WINDOW
-        first, retries, successes, retry_successes = _sums(service, start, end)
-        if retries < FEWEST_RETRIES:
-            return None
+        start, end = _window(placed)
         units, runs, errors = _units(service, start, end)
-        earlier = tuple(_ratio(_sums(service, start - WINDOW * n, end - WINDOW * n)) for n in (1, 2))
-        usual = _sums(service, start - timedelta(days=1), start - WINDOW)
+        long_before, usual = _sums_of_all([
+            (*service, start - WINDOW * 2, end - WINDOW * 2), (*service, start - timedelta(days=1), start - WINDOW)
+        ])  # fmt: skip
         return AttemptWindow(
             workflow=self._workflow(placed.workflow_id),
             process=process_facts(self.desk.catalogue, placed.process_id),
             started_at=start,
             ended_at=end,
-            first_attempts=first,
-            retries=retries,
-            successes=successes,
-            retry_successes=retry_successes,
+            first_attempts=sums.first_attempts,
+            retries=sums.retries,
+            successes=sums.successes,
+            retry_successes=sums.retry_successes,
             units=len(units),
             errors=dict(errors.most_common(10)),
             units_by_attempts=dict(Counter(units.values())),
-            earlier=earlier,
-            baseline_ratio=_ratio(usual) if usual[0] >= FEWEST_RETRIES else None,
+            earlier=(earlier.ratio, long_before.ratio),
+            baseline_ratio=usual.ratio if usual.first_attempts >= FEWEST_RETRIES else None,
             run_ids=tuple(runs[:_MOST_LISTED]),
             keys=_keys_of_runs(runs) or placed.keys,
             now=self.desk.now,
@@ -211,15 +223,19 @@ def _service(placed: PlacedAttempt) -> Service:
     return placed.workflow_id, placed.process_id
 
 
-def _sums(service: Service, start: datetime, end: datetime) -> tuple[int, int, int, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SUMS, [*service, start, end])
-        first, retries, successes, retry_successes = cursor.fetchone()
-    return int(first), int(retries), int(successes), int(retry_successes)
+def _window(placed: PlacedAttempt) -> tuple[datetime, datetime]:
+    end = placed.at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return end - WINDOW, end
 
 
-def _ratio(sums: tuple[int, int, int, int]) -> float:
-    return sums[1] / sums[0] if sums[0] else float(bool(sums[1]))
+def _sums_of_all(asked: Sequence[tuple[int, int | None, datetime, datetime]]) -> list[TrySums]:
+    """The sums of each (workflow, process, since, until), in one question."""
+    found = [TrySums()] * len(asked)
+    if asked:
+        kinds = ("bigint", "bigint", "timestamptz", "timestamptz")
+        for place, *sums in run(_SUMS_OF_ALL, arrays(kinds, zip(*asked, strict=True))):
+            found[place - 1] = TrySums(*map(int, sums))
+    return found
 
 
 def _units(service: Service, start: datetime, end: datetime) -> tuple[dict[str, int], list[int], Counter[str]]:

@@ -14,6 +14,7 @@ from monitoring.catalogue import catalogue
 from monitoring.decode import decode
 from monitoring.decode.answers import content_type, success
 from monitoring.desk import Desk
+from monitoring.detect.registry import heeds_tries
 from monitoring.failpoints import reach
 from monitoring.pipeline import run_main_line
 from monitoring.receive.arrival import Answer, Arrival, refusal
@@ -75,7 +76,9 @@ def _committed(
                 reach("intake.inserted")
                 intended: tuple[int, ...] = ()
                 if not kept.repeated:
-                    desk = Desk(arrival.tenant_id, kept.intake_id, catalogue(), payload.received_at)
+                    known = catalogue()
+                    heeds = heeds_tries(known.thresholds)
+                    desk = Desk(arrival.tenant_id, kept.intake_id, known, payload.received_at, heeds)
                     intended = run_main_line(decoded, desk).intended
         except (OperationalError, InterfaceError) as error:
             # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
