@@ -7,8 +7,8 @@ on where it stopped. Rules and promises are those of now. Nobody is told anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -76,7 +76,7 @@ class RebuildRunning(RuntimeError):
     """Another rebuild of this tenant is at work."""
 
 
-def rebuild(tenant_id: int, *, dry_run: bool = False, anew: bool = False) -> Iterator[Progress]:
+def rebuild(tenant_id: int, *, dry_run: bool = False, anew: bool = False) -> Generator[Progress, None, None]:
     """Walk the phases and yield after each portion. `dry_run` takes each portion back; `anew` forgets an earlier try.
 
     Raises RebuildRunning. A second rebuild after one that came through changes nothing.
@@ -88,9 +88,9 @@ def rebuild(tenant_id: int, *, dry_run: bool = False, anew: bool = False) -> Ite
         for phase in PHASES[_NAMES.index(progress.phase) :]:
             if phase.name != progress.phase or not progress.mark:
                 _enter(tenant_id, phase, progress, dry_run)
-            yield progress
+            yield replace(progress, counts=dict(progress.counts))
             while _portion(tenant_id, phase, progress, dry_run):
-                yield progress
+                yield replace(progress, counts=dict(progress.counts))
         with tenant_scope(tenant_id, actor=ACTOR):
             if not dry_run:
                 Rebuild.objects.all().delete()
