@@ -94,6 +94,7 @@ def rebuild(tenant_id: int, *, dry_run: bool = False, anew: bool = False) -> Gen
         with tenant_scope(tenant_id, actor=ACTOR):
             if not dry_run:
                 Rebuild.objects.all().delete()
+        yield progress
     finally:
         _released(tenant_id)
 

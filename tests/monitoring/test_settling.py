@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -41,7 +42,11 @@ def any_of(request: Request) -> bool:
     return bool(request.spans or request.events)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: For the long form: ANDON_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py
+_EXAMPLES = int(os.environ.get("ANDON_EXAMPLES", "25"))
+
+
+@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process: Process, data: st.DataObject) -> None:
     story = data.draw(stories())
