@@ -21,7 +21,7 @@ from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
-from monitoring.project.anew import project_unit
+from monitoring.project.anew import project_units
 from monitoring.project.dead_letters import unit_of_letter
 from monitoring.project.windows import sla_kind
 from monitoring.settle.runs import runs_settle
@@ -116,7 +116,8 @@ def _dead_letter(due: Due, now: datetime) -> None:
         unit_id = unit_of_letter(due.ref)
         if unit_id is not None:
             desk = Desk(due.tenant_id, 0, catalogue(), now)
-            notify(alert(detect(project_unit(unit_id, desk), desk), desk), desk)
+            projected, _ = project_units([unit_id], desk)
+            notify(alert(detect(projected, desk), desk), desk)
 
 
 def _alert_quiet(due: Due, now: datetime) -> None:

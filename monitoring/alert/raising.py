@@ -59,6 +59,17 @@ RETURNING id, xmax = 0, severity, first_seen_at, last_seen_at
 def alert(detected: Detected, desk: Desk) -> Alerted:
     """Raise or extend one alert for each finding, and resolve alerts whose last dead letter was settled."""
     changes = tuple(_raise(finding, desk) for finding in sorted(detected.findings, key=lambda found: found.fingerprint))
+    link_members(detected)
+    resolved = (
+        *resolve_settled(detected.settled, desk.tenant_id, desk.now),
+        *resolve_claimed(detected.claimed, desk.tenant_id, desk.now),
+    )
+    touched = bool(detected.members or detected.settled)
+    return Alerted(changes, resolved, detected.runs, detected.events, touched)
+
+
+def link_members(detected: Detected) -> None:
+    """Note on each dead letter which alert it belongs to."""
     for fingerprint, ids in detected.members:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -66,12 +77,6 @@ def alert(detected: Detected, desk: Desk) -> Alerted:
                 "WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)",
                 [fitted(fingerprint, _FINGERPRINT), list(ids)],
             )
-    resolved = (
-        *resolve_settled(detected.settled, desk.tenant_id, desk.now),
-        *resolve_claimed(detected.claimed, desk.tenant_id, desk.now),
-    )
-    touched = bool(detected.members or detected.settled)
-    return Alerted(changes, resolved, detected.runs, detected.events, touched)
 
 
 def _raise(finding: Finding, desk: Desk) -> AlertChange:

@@ -42,9 +42,12 @@ class RunAnew:
     once_done: RunFact | None
 
 
-def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, int]:
+def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) -> tuple[Projected, int, int]:
     """Put the rows of these runs right, and the figures by the difference; return how many were other, and how many
-    are gone. The order of writes is that of `project`."""
+    are gone. The order of writes is that of `project`.
+
+    `quietly` breaches a run that is past its due time here and now: the clock would tell people about it.
+    """
     known = locked_rows(sorted(run.trace_id for run in runs)) if runs else {}
     current = [run for run in runs if run.trace_id in known and known[run.trace_id].intakes == run.intakes]
     gone = [known[run.trace_id] for run in current if run.fact is None]
@@ -52,7 +55,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, i
         run.once_done if run.once_done and known[run.trace_id].root_seen else run.fact for run in current if run.fact
     ]
     workflows = ensure_workflows([fact for fact in facts if fact], desk)
-    projected = [_projected(fact, known[fact.trace_id], workflows, desk) for fact in facts if fact]
+    projected = [_projected(fact, known[fact.trace_id], workflows, desk, quietly) for fact in facts if fact]
     other = [run for run in projected if run.row != run.before]
     update_rows([run.row for run in other])
     figures = Figures()
@@ -63,7 +66,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, i
     for row in gone:
         figures.run(row, -1)
     ids = [run.id for run in projected] + [row.id for row in gone if row.id is not None]
-    keyed = correct_keys(projected, desk)
+    keyed, _ = correct_keys(projected, [], desk)
     units = units_told_by(ids, []) if ids else set()
     tellers = {run.row.trace_id for run in projected} | {row.trace_id for row in gone}
     told = placed_attempts(projected, [])
@@ -86,21 +89,27 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk) -> tuple[Projected, int, i
     return found, max(len(changed), bool(news.changed)), len(gone)
 
 
-def project_unit(unit_id: str, desk: Desk) -> Projected:
-    """Look again how a unit stands: what was told at the same time as its death could not be seen then."""
+def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
+    """Look again how units stand: what was told at the same time as a death could not be seen then. Return how many
+    rows were other."""
     figures = Figures()
-    news = write_told([], figures, desk, also=[unit_id])
+    news = write_told([], figures, desk, also=units)
     figures.write(desk.tenant_id)
-    return Projected(settled=news.settled)
+    fresh = WindowReader(Workflows({}), desk).dead_letters(news.fresh)
+    return Projected(dead_letters=fresh, settled=news.settled), news.changed
 
 
-def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk) -> ProjectedRun:
+def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk, quietly: bool) -> ProjectedRun:
     fresh = fresh_row(fact, workflows.of(fact.identity).id, 0)
     stated = replace(fresh, id=known.id, intakes=known.intakes, sla_state=known.sla_state)
     row = with_promise(stated, desk.catalogue.slas.get(stated.process_id or 0, ()))
-    if not row.root_seen and row.sla_state == "breached" and row.sla_due_at and row.sla_due_at > desk.now:
-        # It was breached by a time that is no longer its own; the clock will say when it is.
-        row = replace(row, sla_state="running")
+    if not row.root_seen and row.sla_due_at is not None:
+        is_late = row.sla_due_at <= desk.now
+        if row.sla_state == "breached" and not is_late:
+            # It was breached by a time that is no longer its own; the clock will say when it is.
+            row = replace(row, sla_state="running")
+        elif is_late and quietly:
+            row = replace(row, sla_state="breached")
     return ProjectedRun(fact, row, known)
 
 

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import connection
+
 from monitoring.desk import Desk
 from monitoring.facts import EventFact
 from monitoring.names import fitted
 from monitoring.project.plain_tries import plain_tries
-from monitoring.project.rows import insert_rows
+from monitoring.project.rows import Row, insert_rows
 from monitoring.project.workflows import Workflows
 
 _COLUMNS = [
@@ -21,6 +23,19 @@ _COLUMNS = [
     ("process_instance", "text"), ("step", "text"), ("intake_id", "bigint"), ("intake_index", "int"),
     ("plain_tries", "text"),
 ]  # fmt: skip
+
+
+#: What follows from the event alone, whichever request brought it first.
+_SAID = {name: kind for name, kind in _COLUMNS[3:] if name not in ("received_at", "intake_id", "intake_index")}
+_UPDATE = (
+    "UPDATE monitoring_event AS known SET "  # noqa: S608  Column names of our own.
+    + ", ".join(f"{name} = said.{name}" for name in _SAID)
+    + f" FROM unnest(%s::bigint[], {', '.join(f'%s::{kind}[]' for kind in _SAID.values())})"
+    + f" AS said(id, {', '.join(_SAID)})"
+    + " WHERE known.tenant_id = current_setting('app.tenant_id')::int AND known.id = said.id"
+    + f" AND ({', '.join(f'known.{name}' for name in _SAID)})"
+    + f" IS DISTINCT FROM ({', '.join(f'said.{name}' for name in _SAID)}) RETURNING known.id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +55,9 @@ def event_teller(source: str, event_id: str) -> bytes:
 
 def write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedEvent, ...]:
     """Insert the events that are new and return only those."""
-    by_identity = {(fitted(fact.record.source, 300), fitted(fact.record.id, 300)): fact for fact in facts}
+    by_identity = {event_identity(fact): fact for fact in facts}
     rows = [
-        (
-            desk.tenant_id,
-            source,
-            event_id,
-            fact.record.type[:200],
-            fact.entity_event[:80],
-            fact.record.subject[:300],
-            fact.record.time,
-            desk.now,
-            workflows.of(fact.identity).id,
-            fact.verdict.process_id,
-            fact.verdict.site_id,
-            fact.verdict.rule_id,
-            fact.verdict.reason,
-            fact.trace_id,
-            fact.correlation_id[:300],
-            fact.causation_id[:300],
-            fact.sequence[:80],
-            fact.process_instance[:200],
-            fact.step[:200],
-            desk.intake_id,
-            fact.index,
-            plain_tries(fact.attempts, fact.record.time),
-        )
+        _values(source, event_id, fact, workflows.of(fact.identity).id, desk)
         for (source, event_id), fact in sorted(by_identity.items(), key=lambda item: item[0])
     ]
     tail = "ON CONFLICT (tenant_id, source, event_id) DO NOTHING RETURNING source, event_id, id, workflow_id"
@@ -73,3 +65,35 @@ def write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -
         ProjectedEvent(by_identity[source, event_id], identifier, workflow_id, event_teller(source, event_id))
         for source, event_id, identifier, workflow_id in insert_rows("monitoring_event", _COLUMNS, rows, tail)
     )
+
+
+def known_event(fact: EventFact, identifier: int, workflow_id: int) -> ProjectedEvent:
+    """Return an event whose row is there already."""
+    return ProjectedEvent(fact, identifier, workflow_id, event_teller(*event_identity(fact)))
+
+
+def event_identity(fact: EventFact) -> tuple[str, str]:
+    """Return source and id as they are stored."""
+    return fitted(fact.record.source, 300), fitted(fact.record.id, 300)
+
+
+def update_events(events: Sequence[ProjectedEvent], desk: Desk) -> set[int]:
+    """Make the rows of known events what their facts say, all but when and where they arrived; return the changed."""
+    if not events:
+        return set()
+    rows = [_values(*event_identity(event.fact), event.fact, event.workflow_id, desk) for event in events]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    said = [list(columns[place]) for place, (name, _) in enumerate(_COLUMNS) if name in _SAID]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, [[event.id for event in events], *said])
+        return {identifier for (identifier,) in cursor.fetchall()}
+
+
+def _values(source: str, event_id: str, fact: EventFact, workflow_id: int, desk: Desk) -> Row:
+    return (
+        desk.tenant_id, source, event_id, fact.record.type[:200], fact.entity_event[:80], fact.record.subject[:300],
+        fact.record.time, desk.now, workflow_id, fact.verdict.process_id, fact.verdict.site_id, fact.verdict.rule_id,
+        fact.verdict.reason, fact.trace_id, fact.correlation_id[:300], fact.causation_id[:300], fact.sequence[:80],
+        fact.process_instance[:200], fact.step[:200], desk.intake_id, fact.index,
+        plain_tries(fact.attempts, fact.record.time),
+    )  # fmt: skip

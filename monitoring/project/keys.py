@@ -8,7 +8,7 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.project.events import ProjectedEvent
-from monitoring.project.rows import insert_rows
+from monitoring.project.rows import Row, insert_rows
 from monitoring.project.runs import ProjectedRun
 
 _COLUMNS = [
@@ -18,44 +18,56 @@ _COLUMNS = [
 _TAIL = "ON CONFLICT (tenant_id, run_id, event_id, key_type, value) DO NOTHING"
 _CORRECT = (
     "ON CONFLICT (tenant_id, run_id, event_id, key_type, value) DO UPDATE SET at = excluded.at "
-    "WHERE known.at <> excluded.at RETURNING run_id"
+    "WHERE known.at <> excluded.at RETURNING run_id, event_id"
 )
 _GONE = """
 DELETE FROM monitoring_businesskey AS key WHERE tenant_id = current_setting('app.tenant_id')::int
-  AND run_id = ANY(%s) AND NOT EXISTS (
-    SELECT 1 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS said(run_id, key_type, value)
-    WHERE said.run_id = key.run_id AND said.key_type = key.key_type AND said.value = key.value)
-RETURNING run_id
+  AND {of} = ANY(%s) AND NOT EXISTS (
+    SELECT 1 FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS said(of, key_type, value)
+    WHERE said.of = key.{of} AND said.key_type = key.key_type AND said.value = key.value)
+RETURNING run_id, event_id
 """
+_RUN, _EVENT = 3, 4
 
 
 def write_keys(runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], desk: Desk) -> None:
     """Insert the keys that these runs and events carry; a key that is known for its run or event is left alone."""
     of_runs = _of_runs(runs, desk)
-    of_events = {
-        (desk.tenant_id, key.type[:40], key.value[:128], None, event.id, event.fact.record.time)
-        for event in events
-        for key in event.fact.keys
-    }
+    of_events = _of_events(events, desk)
     ordered = sorted(of_runs, key=str) + sorted(of_events, key=str)
     insert_rows("monitoring_businesskey", _COLUMNS, ordered, _TAIL)
 
 
-def correct_keys(runs: Sequence[ProjectedRun], desk: Desk) -> set[int]:
-    """Leave these runs exactly the keys that their facts name; return the runs that had others."""
-    if not runs:
-        return set()
-    ordered = sorted(_of_runs(runs, desk), key=str)
-    named = [[row[3] for row in ordered], [row[1] for row in ordered], [row[2] for row in ordered]]
-    with connection.cursor() as cursor:
-        cursor.execute(_GONE, [[run.id for run in runs], *named])
-        gone = {run_id for (run_id,) in cursor.fetchall()}
-    return gone | {run_id for (run_id,) in insert_rows("monitoring_businesskey AS known", _COLUMNS, ordered, _CORRECT)}
+def correct_keys(
+    runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], desk: Desk
+) -> tuple[set[int], set[int]]:
+    """Leave these runs and events exactly the keys that their facts name; return those that had others."""
+    of_runs, of_events = sorted(_of_runs(runs, desk), key=str), sorted(_of_events(events, desk), key=str)
+    other: list[Row] = []
+    for of, place, rows, ids in (
+        ("run_id", _RUN, of_runs, [run.id for run in runs]),
+        ("event_id", _EVENT, of_events, [event.id for event in events]),
+    ):
+        if ids:
+            named = [[row[place] for row in rows], [row[1] for row in rows], [row[2] for row in rows]]
+            with connection.cursor() as cursor:
+                cursor.execute(_GONE.format(of=of), [ids, *named])
+                other += cursor.fetchall()
+    other += insert_rows("monitoring_businesskey AS known", _COLUMNS, [*of_runs, *of_events], _CORRECT)
+    return {row[0] for row in other if row[0] is not None}, {row[1] for row in other if row[1] is not None}
 
 
-def _of_runs(runs: Sequence[ProjectedRun], desk: Desk) -> set[tuple[object, ...]]:
+def _of_runs(runs: Sequence[ProjectedRun], desk: Desk) -> set[Row]:
     return {
         (desk.tenant_id, key.type[:40], key.value[:128], run.id, None, run.row.started_at)
         for run in runs
         for key in run.fact.keys
+    }
+
+
+def _of_events(events: Sequence[ProjectedEvent], desk: Desk) -> set[Row]:
+    return {
+        (desk.tenant_id, key.type[:40], key.value[:128], None, event.id, event.fact.record.time)
+        for event in events
+        for key in event.fact.keys
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from monitoring.alert.raising import alert
+from monitoring.alert.raising import alert, link_members
 from monitoring.catalogue import catalogue
 from monitoring.desk import Desk
 from monitoring.detect.step import detect
@@ -114,9 +114,12 @@ def _portion_settle(portion: Sequence[_Stored], how: _Manner) -> Settled:
     read = {run.trace_id for run in anew}
     with tenant_scope(how.tenant_id, actor=how.actor):
         timers_clear(how.tenant_id, TimerKind.RUN_SETTLE, [row.id for row in portion if row.trace_id not in read])
-        projected, changed, removed = project_anew(anew, desk)
-        if not how.rebuilding:
-            notify(alert(detect(projected, desk), desk), desk)
+        projected, changed, removed = project_anew(anew, desk, quietly=how.rebuilding)
+        detected = detect(projected, desk)
+        if how.rebuilding:
+            link_members(detected)
+        else:
+            notify(alert(detected, desk), desk)
     partial, too_long = len(short) - len(told), len(portion) - len(short)
     if partial or too_long:
         _log.warning("tenant %d: left as they are: %d runs that the log holds only in part, %d too long to read",

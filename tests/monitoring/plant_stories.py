@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.monitoring.line import span
+from monitoring.models import Process
+from tests.cast import Member
+from tests.monitoring.line import span, take, take_events
+from tests.rows import make_process, make_rule, make_sla
 
 START = datetime.fromisoformat("2026-11-20T09:00:20+00:00")
 _SERVICES = ("erp-bridge", "mes", "unowned")
@@ -109,3 +115,32 @@ def tellings(draw: st.DrawFn, story: Story) -> list[Request]:
             shuffled = shuffled[size:]
     again = draw(st.lists(st.sampled_from(requests), max_size=2)) if requests else []
     return draw(st.permutations([*requests, *again]))
+
+
+def plant_catalogue(member: Member) -> Process:
+    """Two processes, one with a promise, and what no rule claims."""
+    with member.scope():
+        made = make_process(name="Order release", slug="release", owner=member.user)
+        make_sla(made, target_s=60)
+        make_rule(made, condition="resource['service.name'] == 'erp-bridge'")
+        make_rule(make_process(name="Confirmation", slug="confirm"), condition="resource['service.name'] == 'mes'")
+    return made
+
+
+def send(member: Member, request: Request) -> None:
+    if request.events:
+        assert take_events(member.tenant.pk, *request.events).status == 200
+    if request.spans:
+        assert take(member.tenant.pk, body_of(request.spans)).status == 200
+
+
+def body_of(spans: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
+    """An export in which each service stands as often as its spans do not lie together."""
+    groups = [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+            "scopeSpans": [{"spans": [said for _, said in group]}],
+        }
+        for service, group in itertools.groupby(spans, key=lambda pair: pair[0])
+    ]
+    return json.dumps({"resourceSpans": groups}).encode()

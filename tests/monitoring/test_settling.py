@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import json
+import os
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -14,40 +12,14 @@ from hypothesis import strategies as st
 
 from monitoring.models import Process
 from tests.cast import Member
-from tests.monitoring.line import take, take_events
-from tests.monitoring.plant_stories import Request, Story, stories, tellings
+from tests.monitoring.plant_stories import Request, Story, plant_catalogue, send, stories, tellings
 from tests.monitoring.projection import Projection, projection, settle_all
-from tests.rows import make_process, make_rule, make_sla
 
 
 @pytest.fixture
 def process(owner: Member) -> Process:
     """Two processes, one with a promise, and what no rule claims."""
-    with owner.scope():
-        made = make_process(name="Order release", slug="release", owner=owner.user)
-        make_sla(made, target_s=60)
-        make_rule(made, condition="resource['service.name'] == 'erp-bridge'")
-        make_rule(make_process(name="Confirmation", slug="confirm"), condition="resource['service.name'] == 'mes'")
-    return made
-
-
-def send(member: Member, request: Request) -> None:
-    if request.events:
-        assert take_events(member.tenant.pk, *request.events).status == 200
-    if request.spans:
-        assert take(member.tenant.pk, body_of(request.spans)).status == 200
-
-
-def body_of(spans: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
-    """An export in which each service stands as often as its spans do not lie together."""
-    groups = [
-        {
-            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
-            "scopeSpans": [{"spans": [said for _, said in group]}],
-        }
-        for service, group in itertools.groupby(spans, key=lambda pair: pair[0])
-    ]
-    return json.dumps({"resourceSpans": groups}).encode()
+    return plant_catalogue(owner)
 
 
 def settled(member: Member, requests: Sequence[Request]) -> Projection:
@@ -70,7 +42,11 @@ def any_of(request: Request) -> bool:
     return bool(request.spans or request.events)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: For the long form: ANDON_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py
+_EXAMPLES = int(os.environ.get("ANDON_EXAMPLES", "25"))
+
+
+@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process: Process, data: st.DataObject) -> None:
     story = data.draw(stories())
