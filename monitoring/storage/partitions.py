@@ -7,7 +7,7 @@ of all tenants itself, whatever its caller says.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -17,10 +17,25 @@ DAYS_AHEAD = 7
 LEAST_RETENTION_DAYS = 7
 
 _DAYS = """
-SELECT CASE WHEN c.relname = 'monitoring_intake_before' THEN intake_log_begins() - 1
-            ELSE to_date(right(c.relname, 8), 'YYYYMMDD') END AS day
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'monitoring_intake'::regclass ORDER BY day
+SELECT intake_log_begins(), c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'monitoring_intake'::regclass ORDER BY c.relname
 """
+_BEFORE = "monitoring_intake_before"
+
+
+@dataclass(frozen=True, slots=True)
+class DaysKept:
+    """The days that have a partition, oldest first, and the day before which all are kept together, if they still are.
+
+    `before` is the day from which on the log has partitions.
+    """
+
+    days: tuple[date, ...]
+    before: date | None
+
+    def has(self, day: date) -> bool:
+        """Say whether what was received on a day is kept."""
+        return day in self.days or (self.before is not None and day < self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +53,13 @@ def partitions_make() -> int:
         return int(cursor.fetchone()[0])
 
 
-def days_kept() -> list[date]:
-    """Return the days that have a partition, oldest first; all days before the partitions stand for one, the last."""
+def days_kept() -> DaysKept:
+    """Read which days are kept."""
     with connection.cursor() as cursor:
         cursor.execute(_DAYS)
-        return [day for (day,) in cursor.fetchall()]
+        found = cursor.fetchall()
+    days = (datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date() for _, name in found if name != _BEFORE)
+    return DaysKept(tuple(days), next((begins for begins, name in found if name == _BEFORE), None))
 
 
 def partitions_drop(*, today: date, retention_days: int) -> Dropped:
@@ -51,7 +68,10 @@ def partitions_drop(*, today: date, retention_days: int) -> Dropped:
     Raises OperationalError where the log was busy for a second; the next run tries again.
     """
     horizon = today - timedelta(days=max(retention_days, LEAST_RETENTION_DAYS))
-    verdicts = {day: _drop(day) for day in days_kept() if day < horizon}
+    kept = days_kept()
+    # The days from before the partitions go together, with the last of them.
+    together = (kept.before - timedelta(days=1),) if kept.before else ()
+    verdicts = {day: _drop(day) for day in (*together, *kept.days) if day < horizon}
     return Dropped(
         tuple(day for day, verdict in verdicts.items() if verdict == "dropped"),
         tuple(day for day, verdict in verdicts.items() if verdict == "held"),
