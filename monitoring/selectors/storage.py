@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -61,8 +61,8 @@ def storage(viewer: Viewer, today: date, *, days: int = 30) -> Storage:
     kept = days_kept()
     whole = rows.filter(_is_kept(kept)).aggregate(stored=Sum("bytes_stored"), requests=Sum("requests"))
     by_day = rows.filter(day__gt=today - timedelta(days=days)).order_by("-day").values_list("day")
-    sums: Iterable[Any] = by_day.annotate(Sum("requests"), Sum("items"), Sum("bytes"), Sum("bytes_stored"))
-    found = tuple(StoredDay(*row, is_kept=kept.has(row[0])) for row in sums)
+    sums = by_day.annotate(Sum("requests"), Sum("items"), Sum("bytes"), Sum("bytes_stored"))
+    found = tuple(_stored_day(row, kept) for row in sums)
     return Storage(
         days=found,
         bytes_kept=whole["stored"] or 0,
@@ -70,6 +70,11 @@ def storage(viewer: Viewer, today: date, *, days: int = 30) -> Storage:
         growth=_growth({row.day: row.bytes_stored for row in found}, today),
         oldest=rows.filter(_is_kept(kept)).order_by("day").values_list("day", flat=True).first(),
     )
+
+
+def _stored_day(row: Any, kept: DaysKept) -> StoredDay:
+    day, requests, items, received, stored = row
+    return StoredDay(day, requests, items, received, stored, kept.has(day))
 
 
 def _is_kept(kept: DaysKept) -> Q:
