@@ -50,6 +50,7 @@ PLACES = (
     Place("runs", "Runs", "r", _VIEW),
     Place("catalogue", "Catalogue", "c", _VIEW),
     Place("connect", "Connect", "n", frozenset({Right.VIEW_PAYLOAD})),
+    Place("storage", "Storage", "s", _VIEW),
 )
 
 

@@ -106,6 +106,8 @@ INTAKE_MAX_BYTES = int(os.environ.get("ANDON_INTAKE_MAX_BYTES", str(64 * 1024 * 
 #: Bytes over the wire that one web process holds at once; over it clients are asked to come back in a second. What
 #: they hold decompressed is bounded by the threads: 4 MiB for each, and one body of any size at a time.
 INTAKE_MAX_IN_FLIGHT_BYTES = int(os.environ.get("ANDON_INTAKE_MAX_IN_FLIGHT_BYTES", str(96 * 1024 * 1024)))
+#: Days that what was received is kept, at least 7; a legal hold keeps a day longer.
+INTAKE_RETENTION_DAYS = int(os.environ.get("ANDON_INTAKE_RETENTION_DAYS", "400"))
 INTAKE_THREADS = int(os.environ.get("ANDON_INTAKE_THREADS", "4"))
 #: Processes that belong to one console add up their counts under this name; without it, those of one parent do.
 INTAKE_RUN = os.environ.get("ANDON_RUN", "")
@@ -194,6 +196,8 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "timers": {"task": "monitoring.timers_sweep", "schedule": 2.0},
+    "intake_days_keep": {"task": "monitoring.intake_days_keep", "schedule": 3600.0},
+    "intake_days_count": {"task": "monitoring.intake_days_count", "schedule": 300.0},
 }
 
 # Mail and webhooks ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 from console.health import healthz, readyz
 from console.live import live
 from console.metrics import metrics
-from console.views import alerts, board, catalogue, connect, counts, dead_letters, home, processes, runs
+from console.views import alerts, board, catalogue, connect, counts, dead_letters, home, processes, runs, storage
 from partners.api.problems import unknown_route
 
 #: Signing in, out, and a new password. Accounts are made by administrators, so sign-up only says that it is closed.
@@ -57,6 +57,9 @@ _pages: list[URLPattern | URLResolver] = [
     path("connect/", connect.show, name="connect"),
     path("connect/keys/", connect.issue, name="key_issue"),
     path("connect/keys/<int:pk>/revoke/", connect.revoke, name="key_revoke"),
+    path("storage/", storage.show, name="storage"),
+    path("storage/holds/", storage.place, name="hold_place"),
+    path("storage/holds/<int:pk>/release/", storage.release, name="hold_release"),
 ]
 
 _api: list[URLPattern | URLResolver] = [

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from monitoring.clock import due_handle, runs_due_settle
 from monitoring.models.delivery import TimerKind
 from monitoring.notify.delivery import deliver
+from monitoring.storage.counting import days_count
+from monitoring.storage.partitions import partitions_drop, partitions_make
 from monitoring.timers import timers_claim
+from partners.models import Tenant
 from partners.scope import NoTenantScope
 
 _log = logging.getLogger(__name__)
@@ -30,6 +35,30 @@ def timers_sweep() -> int:
                 _log.exception("timer %s %d of tenant %d failed", due.kind, due.ref, due.tenant_id)
         handled += len(dues)
     return handled
+
+
+@shared_task(name="monitoring.intake_days_keep", expires=600)  # type: ignore[untyped-decorator]
+def intake_days_keep() -> int:
+    """Make the log's days ahead and drop those past their retention, over all tenants; return how many were dropped.
+
+    The one task that needs no tenant: it reads no tenant's row.
+    """
+    partitions_make()
+    try:
+        done = partitions_drop(today=timezone.now().date(), retention_days=settings.INTAKE_RETENTION_DAYS)
+    except OperationalError as error:
+        _log.warning("the intake log is busy, retention waits for the next hour: %s", error)
+        return 0
+    if done.dropped:
+        _log.warning("retention dropped %d days of the intake log, the last is %s", len(done.dropped), done.dropped[-1])
+    return len(done.dropped)
+
+
+@shared_task(name="monitoring.intake_days_count", expires=240)  # type: ignore[untyped-decorator]
+def intake_days_count() -> None:
+    """Bring every tenant's figures of the log up to now."""
+    for tenant_id in Tenant.objects.values_list("pk", flat=True):
+        days_count(tenant_id, timezone.now())
 
 
 @shared_task(name="monitoring.notification_deliver", acks_late=True)  # type: ignore[untyped-decorator]

@@ -10,7 +10,8 @@ class Right(StrEnum):
 
     VIEW = "view"  # board, alerts, runs, dead letters, catalogue
     VIEW_PAYLOAD = "view_payload"  # span attributes, bodies, logs
-    VIEW_AUDIT = "view_audit"  # who changed what
+    VIEW_AUDIT = "view_audit"  # who changed what, and legal holds
+    PLACE_HOLDS = "place_holds"  # legal holds on what was received
     HANDLE_ALERTS = "handle_alerts"  # acknowledge, assign, resolve
     HANDLE_DEAD_LETTERS = "handle_dead_letters"
     EDIT_CATALOGUE = "edit_catalogue"  # processes, owners, SLAs, mapping, channels
@@ -48,7 +49,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.INTEGRATION_ENGINEER: frozenset(
         {Right.VIEW, Right.VIEW_PAYLOAD, Right.HANDLE_ALERTS, Right.HANDLE_DEAD_LETTERS}
     ),
-    Role.COMPLIANCE_OFFICER: frozenset({Right.VIEW, Right.VIEW_AUDIT}),
+    Role.COMPLIANCE_OFFICER: frozenset({Right.VIEW, Right.VIEW_AUDIT, Right.PLACE_HOLDS}),
     Role.EXECUTIVE: frozenset({Right.VIEW}),
     # A supplier sees the processes granted to it one by one, and nothing else.
     Role.SUPPLIER: frozenset({Right.VIEW}),

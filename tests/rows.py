@@ -25,6 +25,7 @@ from monitoring.models import (
     Sla,
     Workflow,
 )
+from monitoring.models.intake import first_id
 from partners.models import Site, TenantModel
 
 #: Saturday 21 November 2026, 08:00 UTC.
@@ -78,11 +79,13 @@ def make_workflow(process: Process | None = None, **fields: Any) -> Workflow:
 
 def make_intake(body: bytes = b"{}", **fields: Any) -> Intake:
     """A row of the intake log."""
+    number = next(_number)
     given = {
+        "id": first_id(fields.get("received_at", MORNING)) + number,
         "received_at": MORNING,
         "signal": "traces",
         "encoding": "application/json",
-        "digest": hashlib.sha256(body + str(next(_number)).encode()).digest(),
+        "digest": hashlib.sha256(body + str(number).encode()).digest(),
         "compression": "",
         "body": body,
         "size": len(body),

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from governance.models import AuditEntry
-from monitoring.models import CatalogueVersion, DetectorSetting, IntakeOutcome, TraceLog, WorkflowMinute
+from monitoring.models import (
+    CatalogueVersion,
+    DetectorSetting,
+    IntakeDay,
+    IntakeOutcome,
+    LegalHold,
+    TraceLog,
+    WorkflowMinute,
+)
 from monitoring.services.grants import process_grant
 from partners.models import ApiToken, Brand, Membership
 from partners.services import ingest_key_issue
@@ -44,6 +52,8 @@ def make_scene(member: Member) -> Scene:
         DetectorSetting.objects.create(kind="dead_letter", thresholds={})
         WorkflowMinute.objects.create(workflow=workflow, process=workflow.process, minute=rows.MORNING)
         IntakeOutcome.objects.create(hour=rows.MORNING, signal="traces", status=400, reason=canary, requests=1)
+        IntakeDay.objects.create(day=rows.MORNING.date(), signal="traces", requests=1, counted_to=0)
+        hold = LegalHold.objects.create(since=rows.MORNING.date(), reason=canary, placed_at=rows.MORNING)
         TraceLog.objects.create(trace_id=b"t" * 16, intake=rows.make_intake(signal="logs"))
         process_grant(process=process, user=member.user, viewer=member.viewer)
         assert CatalogueVersion.objects.exists()
@@ -59,6 +69,7 @@ def make_scene(member: Member) -> Scene:
         "dead-letters": letter.pk,
         "events": event.pk,
         "ingest-keys": key.pk,
+        "legal-holds": hold.pk,
         "mapping-rules": rule.pk,
         "members": Membership.objects.get(user=member.user, tenant=tenant).pk,
         "processes": process.pk,

@@ -127,6 +127,11 @@ def payload_lines(run: Run) -> list[PayloadLine]:
     ]
 
 
+def requests_gone(run: Run) -> int:
+    """Return how many of the requests behind a visible run are no longer kept."""
+    return len(set(run.intakes)) - Intake.objects.filter(pk__in=run.intakes).count()
+
+
 def mapping_of(viewer: Viewer, run: Run) -> MappingLine:
     """Return the rule that decided, if it still stands."""
     rule: MappingRule | None = None

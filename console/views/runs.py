@@ -23,12 +23,13 @@ from console.runs.parts import (
     mapping_of,
     marks_of,
     payload_lines,
+    requests_gone,
 )
 from console.runs.span_panel import span_panel
 from console.runs.waterfall import Waterfall, lay_out
 from console.runs.words import run_duration, run_sentence, run_subject
 from console.sla_clock import SlaClock, sla_clock
-from monitoring.models import Alert, Attempt, Run, Sla
+from monitoring.models import Alert, Attempt, Intake, Run, Sla
 from monitoring.models.alerts import AlertStatus
 from monitoring.records import Encoding
 from monitoring.selectors.alerts import visible_alerts
@@ -99,6 +100,7 @@ def run_detail(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
         "letters": visible_dead_letters(viewer).filter(run=run)[:MOST],
         "tab": tab,
         "tabs": TABS.items(),
+        "gone": requests_gone(run),
     }
     return render(request, "console/run.html", shown | _PARTS[tab](request, viewer, run, attempts))
 
@@ -122,7 +124,10 @@ def run_payload(request: HttpRequest, viewer: Viewer, pk: int, intake: int) -> H
     run = _run(viewer, pk)
     if intake not in run.intakes:
         raise Http404("This run was not computed from that request.")
-    row = intake_get(viewer, intake)
+    try:
+        row = intake_get(viewer, intake)
+    except Intake.DoesNotExist:
+        raise Http404("This request is no longer kept: its retention has passed.") from None
     try:
         body = payload_of(row).body
     except UnreadablePayload as damage:

@@ -8,6 +8,7 @@ from monitoring.api.alerts import AlertsViewSet
 from monitoring.api.channels import ChannelsViewSet
 from monitoring.api.dead_letters import DeadLettersViewSet
 from monitoring.api.events import EventsViewSet
+from monitoring.api.legal_holds import LegalHoldsViewSet
 from monitoring.api.mapping_rules import MappingRulesViewSet
 from monitoring.api.processes import ProcessesViewSet
 from monitoring.api.runs import RunsViewSet
@@ -25,6 +26,7 @@ router.register("workflows", WorkflowsViewSet, basename="workflow")
 router.register("slas", SlasViewSet, basename="sla")
 router.register("mapping-rules", MappingRulesViewSet, basename="mapping-rule")
 router.register("channels", ChannelsViewSet, basename="channel")
+router.register("legal-holds", LegalHoldsViewSet, basename="legal-hold")
 router.register("usage", UsageViewSet, basename="usage")
 
 urlpatterns = router.urls

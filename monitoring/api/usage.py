@@ -16,13 +16,17 @@ from partners.api.queries import PeriodQuery
 
 
 class UsageShape(serializers.Serializer[Any]):
-    """One UTC day and signal. `bytes` are counted decompressed; `refused` was turned away with an error."""
+    """One UTC day and signal. `bytes` are counted decompressed, `bytes_stored` as kept; `refused` was turned away.
+
+    Today's figures lag by up to six minutes.
+    """
 
     day = serializers.DateField()
     signal = serializers.CharField()
     requests = serializers.IntegerField()
     items = serializers.IntegerField()
     bytes = serializers.IntegerField()
+    bytes_stored = serializers.IntegerField()
     rejected_items = serializers.IntegerField()
     refused = serializers.IntegerField()
 
@@ -35,5 +39,5 @@ class UsageViewSet(MonitoringViewSet):
 
     @extend_schema(responses=UsageShape(many=True))
     def list(self, request: Request) -> Response:
-        """List days with any traffic, newest first; 30 days unless told. Never more than one page."""
+        """List days of the period that had traffic, newest first; 30 days unless told. Never more than one page."""
         return whole(UsageShape(usage_by_day(self.viewer, **self.asked), many=True).data)

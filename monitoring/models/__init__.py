@@ -4,7 +4,7 @@ from monitoring.models.alerts import Alert, AlertEvent
 from monitoring.models.catalogue import CatalogueVersion, DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
-from monitoring.models.intake import Intake, Rebuild, TraceLog
+from monitoring.models.intake import Intake, IntakeDay, LegalHold, Rebuild, TraceLog
 from monitoring.models.rollups import IntakeOutcome, WorkflowMinute
 from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, PlainTry, Run
 
@@ -19,7 +19,9 @@ __all__ = [
     "DetectorSetting",
     "Event",
     "Intake",
+    "IntakeDay",
     "IntakeOutcome",
+    "LegalHold",
     "MappingRule",
     "Notification",
     "PlainTry",

@@ -72,3 +72,44 @@ class Rebuild(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.phase} {self.position}"
+
+
+class IntakeDay(TenantModel):
+    """What a tenant sent in one UTC day, counted out of the log in the background, so that no page scans it."""
+
+    day = models.DateField()
+    signal = models.CharField(max_length=10)
+    requests = models.BigIntegerField(default=0)
+    items = models.BigIntegerField(default=0)
+    rejected_items = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)  # once decompressed
+    bytes_stored = models.BigIntegerField(default=0)  # of the bodies, as they are kept
+    counted_to = models.BigIntegerField()  # ids of the log below this are in the figures
+    is_final = models.BooleanField(default=False)  # the day is over and was counted as a whole
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant", "day", "signal"), name="intakeday_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.signal} {self.day}"
+
+
+class LegalHold(TenantModel):
+    """Why what was received in these days, both included, is kept beyond its retention until somebody releases it."""
+
+    since = models.DateField()
+    until = models.DateField(null=True, blank=True)  # null: whatever comes, too
+    reason = models.TextField()
+    placed_at = models.DateTimeField()
+    placed_by = models.CharField(max_length=80)
+    released_at = models.DateTimeField(null=True, blank=True)
+    released_by = models.CharField(max_length=80, blank=True)
+    released_reason = models.TextField(blank=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = (
+            models.CheckConstraint(condition=models.Q(until__gte=models.F("since")), name="legalhold_ends_after_start"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until or 'further notice'}"

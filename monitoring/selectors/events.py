@@ -71,10 +71,12 @@ def events_of_trace(viewer: Viewer, trace_id: bytes) -> QuerySet[Event]:
 
 
 def event_record(viewer: Viewer, event: Event) -> EventRecord | None:
-    """Return a visible event as it arrived, None without the right to see payloads."""
+    """Return a visible event as it arrived, None without the right to see payloads or once they are no longer kept."""
     if not viewer.may(Right.VIEW_PAYLOAD):
         return None
-    intake: Intake = Intake.objects.get(pk=event.intake_id)
+    intake: Intake | None = Intake.objects.filter(pk=event.intake_id).first()
+    if intake is None:
+        return None
     try:
         records = decode(payload_of(intake)).events
     except (MalformedPayload, UnreadablePayload):

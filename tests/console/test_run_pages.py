@@ -183,6 +183,16 @@ def test_a_run_whose_payload_has_expired_keeps_its_page(owner: Member) -> None:
     assert "No span of this run is left" in main_of(visit(owner, f"runs/{run.pk}/"))
 
 
+def test_a_run_says_what_of_its_payload_is_no_longer_kept(owner: Member) -> None:
+    gone = 1_000_000
+    with owner.scope():
+        run = make_traced_run(wire_span(1))
+        run.intakes = [gone, *run.intakes]
+        run.save(update_fields=["intakes"])
+    assert "1 of the 2 requests behind this run is no longer kept" in main_of(visit(owner, f"runs/{run.pk}/"))
+    assert visit(owner, f"runs/{run.pk}/payload/{gone}/").status_code == 404
+
+
 def test_another_tenants_run_does_not_exist(owner: Member, stranger: Member) -> None:
     with owner.scope():
         run: Run = make_traced_run(wire_span(1), key="order:4711")

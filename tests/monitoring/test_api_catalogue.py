@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from monitoring.models import Process, Run
+from monitoring.storage.counting import days_count
 from tests import rows
 from tests.cast import Member
 from tests.scene import make_scene
@@ -196,6 +198,7 @@ def test_usage_is_counted_by_day(owner: Member) -> None:
     with owner.scope():
         rows.make_intake(b"12345", items=3, rejected=1)
         rows.make_intake(b"1234567", items=2)
+    days_count(owner.tenant.pk, rows.MORNING + timedelta(hours=1))
     period = {"since": "2026-11-20T00:00:00Z", "until": "2026-11-22T00:00:00Z"}
     assert owner.get("usage/", **period).json()["results"] == [
         {
@@ -204,6 +207,7 @@ def test_usage_is_counted_by_day(owner: Member) -> None:
             "requests": 2,
             "items": 5,
             "bytes": 12,
+            "bytes_stored": 12,
             "rejected_items": 1,
             "refused": 0,
         }
