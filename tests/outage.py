@@ -29,11 +29,13 @@ class Plant:
     """A console with one tenant. `post` answers (status, Retry-After); `stored` counts what the log holds."""
 
     def __init__(self, home: Path) -> None:
-        self.server = servers.TestServers(home / "server")
+        # What an undurable server has acknowledged is lost with it, as the suite's own would show at once.
+        self.server = servers.TestServers(home / "server", durable=True)
         self.server.start()
         self.console = LiveConsole(home / "console", "outage", server=home / "server")
         made = json.loads(self.console.manage("provision", "--partner", "P", "--tenant", "T", "--json").stdout)
         self.key: str = made["ingest_key"]
+        self.outage_s = 0.0
 
     def stop(self) -> None:
         """Stops all it started."""
@@ -83,6 +85,7 @@ class Plant:
         yield
         time.sleep(max(0.0, began + seconds - time.monotonic()))
         self.postgres.start()
+        self.outage_s = time.monotonic() - began
 
     @contextmanager
     def paused_for(self, seconds: float) -> Iterator[None]:
