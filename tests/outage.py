@@ -35,7 +35,6 @@ class Plant:
         self.console = LiveConsole(home / "console", "outage", server=home / "server")
         made = json.loads(self.console.manage("provision", "--partner", "P", "--tenant", "T", "--json").stdout)
         self.key: str = made["ingest_key"]
-        self.outage_s = 0.0
 
     def stop(self) -> None:
         """Stops all it started."""
@@ -85,7 +84,6 @@ class Plant:
         yield
         time.sleep(max(0.0, began + seconds - time.monotonic()))
         self.postgres.start()
-        self.outage_s = time.monotonic() - began
 
     @contextmanager
     def paused_for(self, seconds: float) -> Iterator[None]:
