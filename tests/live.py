@@ -23,12 +23,21 @@ one_web_worker = partial(children.web, workers=1)
 class LiveConsole:
     """A running console. `url` ends without a slash; `env` is the environment its commands run in."""
 
-    def __init__(self, home: Path, database: str, *, web: Callable[[int], children.Child] = one_web_worker) -> None:
+    def __init__(
+        self,
+        home: Path,
+        database: str,
+        *,
+        web: Callable[[int], children.Child] = one_web_worker,
+        server: Path | None = None,
+    ) -> None:
+        """`server` is the home of the database server, where it is not the run's own."""
+        server = server or servers.run_home()
         self.home = prepare(home)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        servers.fresh_database(servers.run_home(), database)
-        self.env = children.environment({**os.environ, **servers.urls(servers.run_home(), database)}, home, self.port)
+        servers.fresh_database(server, database)
+        self.env = children.environment({**os.environ, **servers.urls(server, database)}, home, self.port)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._grpc_port = 0
         self._broker = Valkey(home)

@@ -167,7 +167,8 @@ def _options(wanted: Mapping[str, str], *, durable: bool) -> list[str]:
         # The server stands in its data folder; a relative path fits into a socket address however deep that lies.
         "unix_socket_directories": "../run",
         "unix_socket_permissions": "0700",
-        "max_connections": 100,
+        # Each web worker, of which there is one for a core, may open some twenty.
+        "max_connections": max(100, 25 * (min(8, os.cpu_count() or 1) + 1)),
         "shared_buffers": f"{shared}MB",
         "effective_cache_size": f"{max(256, memory // 2)}MB",
         "maintenance_work_mem": "128MB",

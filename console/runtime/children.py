@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.embedded.home import PROJECT
+from console.runtime.capacity import POOL
 
 #: Longer than it takes to answer a request, shorter than a person waits; open event streams are cut after it.
 GRACE_S = 3
@@ -78,7 +79,7 @@ def plant() -> Child:
 def environment(environ: Mapping[str, str], home: Path, port: int) -> dict[str, str]:
     """What the children are told: the caller's environment, and where this console lives."""
     # Each request has a thread of its own under ASGI; without a pool it would open a connection of its own, too.
-    environ = {"ANDON_DATABASE_POOL": "12", **environ}
+    environ = {"ANDON_DATABASE_POOL": str(POOL), **environ}
     return {**environ, "ANDON_HOME": str(home), "PORT": str(port), "DJANGO_SETTINGS_MODULE": "console.settings"}
 
 

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection
 
 from monitoring.receive.arrival import Answer
+from monitoring.receive.connections import drop_broken_connection, keep_own_connection
 from monitoring.receive.tally import (
     Figures,
     Outcome,
@@ -112,6 +113,7 @@ class Outcomes:
                 self._writer.start()
 
     def _keep_writing(self) -> None:
+        keep_own_connection()
         adopted = 0.0
         while True:
             time.sleep(_WRITE_EVERY_S)
@@ -122,8 +124,6 @@ class Outcomes:
                     adopted = time.monotonic()
             except Exception:  # noqa: BLE001  Nothing may end the only thread that writes; the counts stay in their files.
                 _log.exception("outcomes could not be written down")
-            finally:
-                connection.close()
 
 
 def _written(worker: str, counts: Mapping[Outcome, Figures]) -> list[Outcome]:
@@ -147,5 +147,6 @@ def _written(worker: str, counts: Mapping[Outcome, Figures]) -> list[Outcome]:
             continue
         except (DatabaseError, InterfaceError) as error:
             _log.warning("outcomes of tenant %d could not be written down: %s", tenant_id, error)
+            drop_broken_connection()
             left += outcomes
     return left

@@ -21,7 +21,7 @@ from console import databases, roles
 from console.embedded.home import StartError, held, home, prepare, require_room, secrets
 from console.embedded.postgres import Postgres
 from console.embedded.valkey import Valkey
-from console.runtime import children, static_files
+from console.runtime import capacity, children, static_files
 from console.runtime.supervisor import Stopped, StopRequest, Supervisor, require_free_port, stopped_by_signals
 from console.runtime.welcome import sign_ins, welcome
 from monitoring.receive.tally import process_mark
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         environment = {**os.environ, "ANDON_RUN": process_mark(os.getpid())}
         supervisor = Supervisor(folder, children.environment(environment, folder, port), request)
         steps: list[tuple[str, Callable[[], str]]] = [
-            ("database", lambda: _database(supervisor, folder)),
+            ("database", lambda: _database(supervisor, folder) + _connections(grpc)),
             ("broker", lambda: _broker(supervisor, folder)),
             ("schema", lambda: self._schema() + _fence()),
             ("static files", _static),
@@ -127,6 +127,12 @@ def _database(supervisor: Supervisor, folder: Path) -> str:
     return "started"
 
 
+def _connections(grpc: int) -> str:
+    """Says so where the server allows fewer connections than the console may need."""
+    short = capacity.shortage(databases.connections(os.environ)[roles.OWNER], os.environ, grpc=bool(grpc))
+    return f"; {short}" if short else ""
+
+
 def _broker(supervisor: Supervisor, folder: Path) -> str:
     if os.environ.get("CELERY_BROKER_URL"):
         return "CELERY_BROKER_URL is used"
@@ -155,7 +161,7 @@ def _demo() -> str:
 
 
 def _console(supervisor: Supervisor, folder: Path, port: int, grpc: int, *, demo: bool) -> str:
-    supervisor.start(children.web(port))
+    supervisor.start(children.web(port, workers=capacity.web_workers(os.environ)))
     if grpc:
         supervisor.start(children.grpc(grpc))
     supervisor.start(children.worker())
