@@ -115,11 +115,11 @@ class Nemesis:
         self._plant.start_child("web")
         return "web parent with its workers"
 
-    def web_anew(self, environment: Mapping[str, str]) -> str:
+    def web_anew(self, name: str, environment: Mapping[str, str]) -> str:
         """Kill the web server and start it with more in its environment."""
         self._plant.kill("web")
         self._plant.start_child("web", more=environment)
-        return f"web with {' '.join(f'{name}={value}' for name, value in environment.items()) or 'nothing special'}"
+        return name
 
     def _web_at_point(self) -> str:
         return self._at_point(self._chance.choice(INTAKE_POINTS), 0.04, 8.0)
