@@ -23,7 +23,7 @@ INTAKE_POINTS = ("intake.received", "intake.inserted", "intake.committed")
 DELIVERY_POINTS = ("delivery.sent", "delivery.marked")
 #: A part is left this long before it is killed again: its programs take two to three seconds to load.
 _BETWEEN_S = {"web": 4.0, "worker": 4.0, "broker": 1.0, "database": 2.5, "connection": 0.2}
-_RECOVERY_S = 60.0
+_RECOVERY_S = 120.0
 #: Between kills, with this probability, something is slow, frozen or read-only for a few seconds.
 _HARDSHIP = 0.06
 
