@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 os.environ.setdefault("ANDON_DATABASE_POOL", "12")
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +23,9 @@ from console.telemetry import set_up  # noqa: E402
 from monitoring.receive.app import IntakeApp  # noqa: E402
 from monitoring.tasks import send_soon  # noqa: E402
 from partners.checks import fence_faults  # noqa: E402
+
+#: As long as a database takes to come back from a crash.
+_FENCE_PATIENCE_S = 30.0
 
 intake = IntakeApp(after=send_soon)
 set_up()
@@ -46,11 +50,7 @@ async def _lifespan(
     send: Callable[[Any], Awaitable[None]],
 ) -> None:
     await receive()
-    try:
-        faults = await asyncio.to_thread(fence_faults)
-    except DatabaseError as error:
-        # Whether the fence holds can't be told: then nothing is served.
-        faults = [f"the database can't be asked whether the fence between tenants holds: {error}"]
+    faults = await _faults_of_fence()
     if faults:
         await send({"type": "lifespan.startup.failed", "message": f"Andon does not start: {'; '.join(faults)}."})
         return
@@ -59,3 +59,16 @@ async def _lifespan(
     await hub.close()
     await asyncio.to_thread(intake.door.outcomes.write)
     await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _faults_of_fence() -> list[str]:
+    """Ask until the database answers: a worker that gave up at once would take the whole web server with it."""
+    deadline = time.monotonic() + _FENCE_PATIENCE_S
+    while True:
+        try:
+            return await asyncio.to_thread(fence_faults)
+        except DatabaseError as error:
+            # As long as it can't be told whether the fence holds, nothing is served.
+            if time.monotonic() > deadline:
+                return [f"the database can't be asked whether the fence between tenants holds: {error}"]
+        await asyncio.sleep(0.2)

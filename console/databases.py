@@ -72,7 +72,9 @@ def _django(parameters: Parameters, *, pool: int) -> dict[str, Any]:
         **rest,
     }
     if pool:
-        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "max_idle": 300}
+        # A pool that gives up soon asks anew with the next request. Left to itself it waits ever longer between tries:
+        # a database that is back after a minute would be found after two.
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 3, "max_idle": 300, "reconnect_timeout": 1}
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{django: parameters.get(libpq, "") for libpq, django in _DJANGO_NAMES.items()},

@@ -28,7 +28,9 @@ def test_nothing_acknowledged_is_lost_or_counted_twice_when_anything_is_killed()
 
     assert outcome.verdict.examples == []
     assert outcome.verdict.is_clean
-    assert outcome.verdict.acked > 5_000
+    assert outcome.verdict.acked > 2_000
+    # Workers start while the database is away, and wait for it.
+    assert [death for death in outcome.deaths if death.startswith("web")] == []
     assert all(outcome.toll.kills[kind] >= 4 for kind in KINDS)
 
 

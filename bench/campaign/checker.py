@@ -45,6 +45,10 @@ class Verdict:
     wrong_answers: int = 0
     indeterminate_stored: int = 0
     repeated_messages: int = 0  # at least once: allowed, shown
+    #: 429 and 503 as the senders saw them, and as the console wrote them down; a process that is killed takes along
+    #: those of its last seconds, and an answer that was cut off is written down all the same.
+    refusals_seen: int = 0
+    refusals_written: int = 0
     examples: list[str] = field(default_factory=list)
 
     @property
@@ -66,6 +70,11 @@ class Verdict:
             self.double[counter] += abs(difference)
             self.note(f"{counter}: {example}")
 
+    def forget(self, counter: str) -> None:
+        """Leave a counter out of the verdict."""
+        self.double.pop(counter, None)
+        self.examples = [example for example in self.examples if not example.startswith(f"{counter}:")]
+
     def note(self, example: str) -> None:
         """Keep the first few cases for the person who has to find the cause."""
         if len(self.examples) < 30:
@@ -75,6 +84,7 @@ class Verdict:
 def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping[str, int]) -> Verdict:
     """Do the set arithmetic. `received` counts the webhooks' ids."""
     verdict = Verdict(acked=told.acked_items, wrong_answers=len(told.wrong_answers) + len(told.refused))
+    verdict.refusals_seen = told.put_off
     for wrong in (*told.wrong_answers, *(f"{name} was refused: {why}" for name, why in told.refused.items())):
         verdict.note(wrong)
     found = _stored(plant, tenants)
@@ -85,6 +95,9 @@ def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping
         _check_api(verdict, plant, tenant, own)
         _check_rows(verdict, plant, tenant, own)
         _check_notifications(verdict, plant, tenant, own, received)
+    # Never more refusals than requests that were put off or ended without an answer.
+    most = told.put_off + sum(told.unsure.values())
+    verdict.drift("refusals", max(0, verdict.refusals_written - most), f"{verdict.refusals_written} of at most {most}")
     return verdict
 
 
@@ -166,6 +179,7 @@ def _check_api(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) ->
     for name, figure in (("requests", own.requests), ("items", own.items), ("rejected_items", own.rejected)):
         said = sum(day[name] for day in used)
         verdict.drift(f"usage: {name}", said - figure, f"{tenant.name} has {said}, stored are {figure}")
+    verdict.refusals_written += sum(day["refused"] for day in used)
 
 
 def _check_rows(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) -> None:

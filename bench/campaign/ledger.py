@@ -22,7 +22,7 @@ class Ledger:
         self._worker: asyncio.Task[None] | None = None
 
     def note(self, sign: str, plan: Plan, more: str = "") -> None:
-        """Append a line: A acknowledged, R refused for good, U unsure what became of it, G given up."""
+        """Append a line: A acknowledged, L asked to come later, R refused for good, U unsure, G given up."""
         self._append(f"{sign} {plan.id} {more}".rstrip())
 
     async def attempted(self, plans: list[Plan]) -> None:
@@ -69,6 +69,7 @@ class Told:
     acked: dict[str, int] = field(default_factory=dict)  # answers of 2xx
     refused: dict[str, str] = field(default_factory=dict)
     unsure: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    put_off: int = 0  # answers that ask to come back
     given_up: set[str] = field(default_factory=set)
     wrong_answers: list[str] = field(default_factory=list)  # a 2xx that did not reject what it must
 
@@ -96,6 +97,8 @@ def read(path: Path) -> Told:
                         told.wrong_answers.append(f"{name}: {more} rejected")
                 case "R":
                     told.refused[name] = more
+                case "L":
+                    told.put_off += 1
                 case "U":
                     told.unsure[name] += 1
                 case "G":

@@ -141,6 +141,7 @@ class Load:
             self._acked(plan, begun, rejected_of(content_type, body))
             return "acked"
         if status in _COME_BACK:
+            self.ledger.note("L", plan, str(status))
             return "later"
         self.ledger.note("R", plan, str(status))
         return "refused"

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from bench.campaign import report
-from bench.campaign.campaign import campaign, kills
+from bench.campaign.campaign import Outcome, campaign, kills
 from bench.campaign.controls import CONTROLS
 from bench.campaign.nemesis import KINDS, Toll
+from bench.campaign.scenarios import clock_steps, full_disk
 from bench.campaign.teeth import is_caught
-from bench.table import Figure
+from bench.table import Figure, show
 
 #: With the time that recovery takes, 300 kills last some 25 minutes.
 _CALM_S = 2.5
@@ -19,23 +20,39 @@ _TELL_EVERY_S = 15.0
 
 
 def main(arguments: Sequence[str] = ()) -> list[Figure]:
-    """Run the controls and the campaign. Ends with an error where a promise was broken or a control not caught."""
+    """Run controls, scenarios and campaign; an error where a promise was broken or a control went unnoticed."""
     asked = _asked(arguments)
-    caught = {}
-    for control in CONTROLS:
-        caught[control], outcome = is_caught(control, seed=asked.seed)
-        found = f"lost {outcome.verdict.lost}, doubled {outcome.verdict.doubled}"
-        print(f"control: {control}: {'caught' if caught[control] else 'MISSED'} ({found})", flush=True)
+    caught = _controls(asked.seed)
+    ran = _scenarios(asked.seed)
     each = -(-asked.kills // len(KINDS))
     faults = kills(dict.fromkeys(KINDS, each), _progress(), items=asked.items, calm_s=_CALM_S)
     outcome = campaign(faults, seed=asked.seed)
     report.explain(outcome)
-    figures = report.figures(outcome, caught)
-    if not outcome.verdict.is_clean or not all(caught.values()):
-        for figure in figures:
-            print(f"          {figure.name}: {figure.value:.2f} {figure.unit}")
+    figures = report.figures(outcome, caught, ran)
+    verdicts = [outcome.verdict, *(other.verdict for other in ran.values() if not isinstance(other, str))]
+    if not all(verdict.is_clean for verdict in verdicts) or not all(caught.values()):
+        show(figures)
         raise SystemExit("The campaign failed: a promise was broken, or a control was not caught.")
     return figures
+
+
+def _controls(seed: int) -> dict[str, bool]:
+    caught = {}
+    for control in CONTROLS:
+        caught[control], outcome = is_caught(control, seed=seed)
+        found = f"lost {outcome.verdict.lost}, doubled {outcome.verdict.doubled}"
+        print(f"control: {control}: {'caught' if caught[control] else 'MISSED'} ({found})", flush=True)
+    return caught
+
+
+def _scenarios(seed: int) -> dict[str, Outcome | str]:
+    ran = {"full disk": full_disk(seed=seed), "clock steps": clock_steps(seed=seed)}
+    for name, outcome in ran.items():
+        if isinstance(outcome, str):
+            print(f"{name}: skipped, {outcome}", flush=True)
+        else:
+            print(f"{name}: {'clean' if outcome.verdict.is_clean else outcome.verdict}", flush=True)
+    return ran
 
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:

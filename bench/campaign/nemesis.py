@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import signal
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from bench.campaign.crew import Crew
+from bench.campaign.load import Mark
 from bench.campaign.plant import Plant
 from bench.campaign.proxy import STRIKES
 
@@ -21,7 +23,7 @@ INTAKE_POINTS = ("intake.received", "intake.inserted", "intake.committed")
 DELIVERY_POINTS = ("delivery.sent", "delivery.marked")
 #: A part is left this long before it is killed again: its programs take two to three seconds to load.
 _BETWEEN_S = {"web": 4.0, "worker": 4.0, "broker": 1.0, "database": 2.5, "connection": 0.2}
-_RECOVERY_S = 60.0
+_RECOVERY_S = 120.0
 #: Between kills, with this probability, something is slow, frozen or read-only for a few seconds.
 _HARDSHIP = 0.06
 
@@ -42,15 +44,18 @@ class Nemesis:
         self._plant, self._crew = plant, crew
         self._chance = random.Random(f"{seed}/nemesis")
         self.toll = Toll()
+        self._mark = Mark(0.0)
         self._last: dict[str, float] = {}
         self._hardships: list[Callable[[], str]] = [self._frozen_database, self._read_only_database, self._slow_lines]
+        self._points = {"web": itertools.cycle(INTAKE_POINTS), "worker": itertools.cycle(DELIVERY_POINTS)}
         self._ways: dict[str, list[Callable[[], str]]] = {
-            "web": [self._web_worker, self._web_worker, self._all_web_workers, self._web, self._web_at_point],
+            "web": [*[self._web_worker] * 4, self._all_web_workers, self._web, self._web, self._web_at_point],
             "worker": [self._worker, self._worker, self._worker_at_point],
             "broker": [self._broker],
             "database": [self._database, self._database, self._backend],
             "connection": [self._connection],
         }
+        self._decks: dict[str, list[Callable[[], str]]] = {kind: [] for kind in KINDS}
 
     def run(self, wanted: Mapping[str, int], progress: Callable[[Toll], None], *, calm_s: float = 0.0) -> None:
         """Kill until each kind has its number, the kind that is furthest behind most often."""
@@ -63,7 +68,7 @@ class Nemesis:
                 time.sleep(0.05)
                 continue
             kind = self._chance.choices(ready, [left[kind] for kind in ready])[0]
-            self.strike(kind, self._chance.choice(self._ways[kind]))
+            self.strike(kind, self._drawn(kind))
             if self._chance.random() < _HARDSHIP:
                 self.strike("hardship", self._chance.choice(self._hardships))
             progress(self.toll)
@@ -71,18 +76,24 @@ class Nemesis:
 
     def strike(self, kind: str, way: Callable[[], str]) -> None:
         """Do one thing to one part, and wait until requests are acknowledged again."""
-        mark = self._crew.mark()
+        self._mark = self._crew.mark()
         name = way()
         self._last[kind] = time.monotonic()
         self.toll.ways[name] += 1
         deadline = time.monotonic() + _RECOVERY_S
-        while mark.acked_at is None:
+        while (acked_at := self._mark.acked_at) is None:
             self._plant.revive()
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Nothing was acknowledged for {_RECOVERY_S:.0f} s after: {name}.")
             time.sleep(0.01)
-        self.toll.recovery_s[kind].append(mark.acked_at - mark.at)
+        self.toll.recovery_s[kind].append(acked_at - self._mark.at)
         time.sleep(0.2 * self._chance.random())
+
+    def _drawn(self, kind: str) -> Callable[[], str]:
+        """The next way of a kind to die: all of them in a random order, then all of them again."""
+        if not self._decks[kind]:
+            self._decks[kind] = self._chance.sample(self._ways[kind], len(self._ways[kind]))
+        return self._decks[kind].pop()
 
     def at_point(self, point: str, probability: float, seconds: float) -> None:
         """Kill web workers at one fail point for a while, again and again as they come back."""
@@ -115,14 +126,14 @@ class Nemesis:
         self._plant.start_child("web")
         return "web parent with its workers"
 
-    def web_anew(self, environment: Mapping[str, str]) -> str:
+    def web_anew(self, name: str, environment: Mapping[str, str]) -> str:
         """Kill the web server and start it with more in its environment."""
         self._plant.kill("web")
         self._plant.start_child("web", more=environment)
-        return f"web with {' '.join(f'{name}={value}' for name, value in environment.items()) or 'nothing special'}"
+        return name
 
     def _web_at_point(self) -> str:
-        return self._at_point(self._chance.choice(INTAKE_POINTS), 0.04, 8.0)
+        return self._at_point(next(self._points["web"]), 0.04, 8.0)
 
     def _at_point(self, point: str, probability: float, seconds: float) -> str:
         """The web server is started with the point armed, watched dying of it, and started again without."""
@@ -134,6 +145,7 @@ class Nemesis:
         while time.monotonic() < end:
             self._plant.revive()
             time.sleep(0.1)
+        self._mark = self._crew.mark()
         self._plant.kill("web")
         self.toll.kills["web"] += 1 + max(0, self._plant.count_said("web", '"failpoint"') - died_before)
         self._plant.start_child("web")
@@ -146,7 +158,7 @@ class Nemesis:
         return "worker"
 
     def _worker_at_point(self) -> str:
-        return self._worker_at(self._chance.choice(DELIVERY_POINTS))
+        return self._worker_at(next(self._points["worker"]))
 
     def _worker_at(self, point: str) -> str:
         self._plant.kill("worker")

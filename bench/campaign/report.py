@@ -22,8 +22,8 @@ def upper_bound(kills: int) -> float:
     return 1.0 - 0.05 ** (1 / kills) if kills else 1.0
 
 
-def figures(outcome: Outcome, caught: Mapping[str, bool]) -> list[Figure]:
-    """The figures of the campaign and its controls."""
+def figures(outcome: Outcome, caught: Mapping[str, bool], scenarios: Mapping[str, Outcome | str]) -> list[Figure]:
+    """The figures of the campaign, its controls and the scenarios that could be run."""
     toll, verdict = outcome.toll, outcome.verdict
     made = [_figure(f"kills: {kind}", toll.kills[kind], "kills") for kind in KINDS]
     made += [
@@ -37,14 +37,20 @@ def figures(outcome: Outcome, caught: Mapping[str, bool]) -> list[Figure]:
         _figure("answers that were wrong or final", verdict.wrong_answers, "answers"),
         _figure("in doubt, given up, and stored", verdict.indeterminate_stored, "items"),
         _figure("notifications that arrived again, same id", verdict.repeated_messages, "messages"),
+        _figure("429 and 503 that the senders saw", verdict.refusals_seen, "answers"),
+        _figure("429 and 503 in the tenants' usage", verdict.refusals_written, "answers"),
     ]
-    for kind in KINDS:
+    for kind in (*KINDS, "hardship"):
         if waits := toll.recovery_s.get(kind):
             made.append(_figure(f"first acknowledgement after {kind}, median", statistics.median(waits), "s"))
             made.append(_figure(f"first acknowledgement after {kind}, longest", max(waits), "s"))
     bound = upper_bound(toll.kills.total()) if verdict.is_clean else 1.0
     made.append(_figure("a kill loses or doubles something: at most (95 %)", 100 * bound, "%"))
     made += [_figure(f"caught: {name}", float(found), "of 1") for name, found in caught.items()]
+    for name, ran in scenarios.items():
+        if isinstance(ran, Outcome):
+            wrong = ran.verdict.lost + ran.verdict.doubled + ran.verdict.misfiled + ran.verdict.phantom
+            made.append(_figure(f"{name}: lost, doubled, misfiled, never sent", wrong, "items"))
     return [*made, _figure("time", outcome.seconds / 60, "min")]
 
 

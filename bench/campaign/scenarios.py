@@ -49,10 +49,14 @@ def clock_steps(*, seed: int) -> Outcome | str:
     def step(nemesis: Nemesis, crew: Crew) -> None:
         for offset in _STEPS:
             faked = {"LD_PRELOAD": library, "FAKETIME": f"{offset:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-            nemesis.strike("hardship", partial(nemesis.web_anew, faked if offset else {}))
+            name = f"web with its clock at {offset:+d} s"
+            nemesis.strike("hardship", partial(nemesis.web_anew, name, faked if offset else {}))
             time.sleep(4)
 
-    return campaign(step, seed=seed, hasten=True, quiet_s=20)
+    outcome = campaign(step, seed=seed, hasten=True, quiet_s=20)
+    # Under a clock a day ahead everything that arrives is history, of which nobody is told.
+    outcome.verdict.forget("notifications")
+    return outcome
 
 
 def _fill(disk: Path) -> str:
