@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Callable
-from functools import partial
 
-from bench import decode, hostile, intake, mapping
+from bench import alerting, decode, hostile, intake, mapping, volume
 from bench.campaign.main import main as campaign
+from bench.goals import show_goals
 from bench.measures import insist_on_quiet
-from bench.table import Figure, keep, show
+from bench.outcome import Options, Outcome
+from bench.table import keep, show
 
-BENCHES: dict[str, Callable[[], list[Figure]]] = {
-    "decode": decode.main,
-    "mapping": mapping.main,
+BENCHES: dict[str, Callable[[Options], Outcome]] = {
+    "decode": lambda _: Outcome(decode.main()),
+    "mapping": lambda _: Outcome(mapping.main()),
     "intake": intake.main,
-    "hostile": hostile.main,
-    "campaign": partial(campaign, []),
+    "alerting": alerting.main,
+    "volume": volume.main,
+    "hostile": lambda _: Outcome(hostile.main()),
+    "campaign": lambda options: Outcome(campaign(options.rest)),
 }
 
 
@@ -27,20 +30,24 @@ def main() -> None:
     """Run the named benchmarks, or all."""
     parser = ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; all without")
-    parser.add_argument("--quick", action="store_true", help="intake in a minute, to steer by")
+    parser.add_argument("--quick", action="store_true", help="less of each, to steer by; not to be published")
     parser.add_argument("--force", action="store_true", help="measure although the machine is not quiet")
+    parser.add_argument("--stored", type=int, default=10_000_000, help="spans stored before volume measures")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each system")
     wanted, rest = parser.parse_known_args()
     if unknown := set(wanted.names) - BENCHES.keys():
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
-    BENCHES["campaign"] = partial(campaign, rest)
-    insist_on_quiet(force=wanted.force or wanted.quick)
-    figures: list[Figure] = []
+    load = insist_on_quiet(force=wanted.force or wanted.quick)
+    options = Options(quick=wanted.quick, stored=wanted.stored, rounds=wanted.rounds, rest=tuple(rest))
+    found = Outcome(about={"quick": wanted.quick, "forced": wanted.force, "load_before": load})
     for name, bench in BENCHES.items():
         if not wanted.names or name in wanted.names:
-            found = bench()
-            show(found)
-            figures += found
-    keep(figures)
+            print(f"\n{name}", flush=True)
+            outcome = bench(options)
+            show(outcome.figures)
+            found.add(outcome)
+            keep(found.figures, reached=found.reached, about=found.about)
+    show_goals(found.reached)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,10 @@ class Tenant:
 class Andon:
     """A console with everything on and one tenant; further tenants on demand."""
 
-    name = "Andon"
-
-    def __init__(self, database: Database, name: str, *, connections: int) -> None:
-        self._database, self.database_name, self._connections = database, name, connections
-        self.console = LiveConsole(database.home / name, name, web=children.web)
+    def __init__(self, database: Database, database_name: str, *, connections: int, name: str = "Andon") -> None:
+        self.name, self.connections = name, connections
+        self._database, self.database_name = database, database_name
+        self.console = LiveConsole(database.home / database_name, database_name, web=children.web)
         self.console.beat()
         self.tenant = self.provision("Ulm")
 
@@ -75,7 +74,7 @@ class Andon:
         return {"authorization": f"Bearer {self.tenant.ingest_key}"}
 
     def take(self, load: Load) -> Taken:
-        generator = Generator(self.address, load.file, self.headers(), connections=self._connections)
+        generator = Generator(self.address, load.file, self.headers(), connections=self.connections)
         with self._database.connect(self.database_name) as connection:
             generator.start()
             sent = generator.result()

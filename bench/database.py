@@ -57,6 +57,11 @@ class Database:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
+    def checkpoint(self) -> None:
+        """Write everything down."""
+        with self.connect("postgres") as admin:
+            admin.execute("CHECKPOINT")
+
     def settings(self) -> dict[str, str]:
         """What the server says of its settings."""
         with self.connect("postgres") as admin:

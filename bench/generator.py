@@ -80,8 +80,8 @@ class Sender:
         self._head = f"POST {path} HTTP/1.1\r\n{lines}".encode()
         self._lines = [_Line((host, int(port))) for _ in range(connections)]
 
-    def send(self, bodies: Iterable[bytes], *, per_second: float = 0.0) -> Sent:
-        """Post everything, as fast as answers come or at most so many a second. Raises Refused."""
+    def send(self, bodies: Iterable[bytes], *, per_second: float = 0.0, most_s: float = float("inf")) -> Sent:
+        """Post everything, as fast as answers come or at most so many a second, for so long at most. Raises Refused."""
         sent, spent = Sent(), _cpu_s()
         free, busy = list(self._lines), dict[int, _Line]()
         poll = select.epoll()
@@ -93,6 +93,8 @@ class Sender:
         sent.begun = time.monotonic()
         while following is not None or waiting or busy:
             now = time.monotonic()
+            if now - sent.begun > most_s:
+                following = None
             due = sent.begun + sent.requests / per_second if per_second else now
             while free and waiting and waiting[0][0] <= now:
                 line = free.pop()
@@ -164,7 +166,14 @@ class Generator:
     """A generator process of ours that holds its bodies and waits for the word to start."""
 
     def __init__(
-        self, address: str, file: Path, headers: Mapping[str, str], *, connections: int, per_second: float = 0.0
+        self,
+        address: str,
+        file: Path,
+        headers: Mapping[str, str],
+        *,
+        connections: int,
+        per_second: float = 0.0,
+        most_s: float = 1e9,
     ) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.generator", address, str(file)],
@@ -172,8 +181,8 @@ class Generator:
             stdout=subprocess.PIPE,
             text=True,
         )
-        orders = {"headers": dict(headers), "connections": connections, "per_second": per_second}
-        self._orders = json.dumps(orders) + "\n"
+        pace = {"per_second": per_second, "most_s": most_s}
+        self._orders = json.dumps({"headers": dict(headers), "connections": connections, "pace": pace}) + "\n"
         assert self._process.stdout is not None
         self._answers = self._process.stdout
         if self._answers.readline() != "ready\n":
@@ -211,7 +220,7 @@ def main(address: str, file: str) -> None:
     print("ready", flush=True)
     orders = json.loads(sys.stdin.readline())
     sender = Sender(address, "/v1/traces", orders["headers"], orders["connections"])
-    sent = sender.send(bodies, per_second=orders["per_second"])
+    sent = sender.send(bodies, **orders["pace"])
     # A thousand of them tell the percentiles as well as all.
     sent.latencies = random.Random(0).sample(sent.latencies, min(1_000, len(sent.latencies)))
     print(json.dumps(asdict(sent)), flush=True)

@@ -71,15 +71,18 @@ def _kib(file: Path, name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes of all tables with their indexes, and the place in the write-ahead log."""
+    """Bytes of all tables of a database with their indexes, and the place in the server's write-ahead log."""
 
     tables: int
     wal: int
 
+    def since(self, before: Stored) -> Stored:
+        """What was added."""
+        return Stored(self.tables - before.tables, self.wal - before.wal)
+
 
 def stored(connection: psycopg.Connection[Any]) -> Stored:
-    """Write everything down and measure. The caller is a superuser."""
-    connection.execute("CHECKPOINT")
+    """Measure. The caller is a superuser; it makes a CHECKPOINT first where everything is to be on disk."""
     tables = connection.execute(_TABLES).fetchone()
     wal = connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint").fetchone()
     assert tables is not None
@@ -101,13 +104,14 @@ def busy_share(seconds: float) -> float:
     return psutil.cpu_percent(seconds) / 100
 
 
-def insist_on_quiet(*, force: bool) -> None:
-    """Refuse to measure beside other work, for its figures would be of nothing in particular."""
+def insist_on_quiet(*, force: bool) -> float:
+    """Refuse to measure beside other work, for its figures would be of nothing in particular. Returns the load."""
     cores = os.cpu_count() or 1
     load, busy = os.getloadavg()[0], busy_share(2.0)
     if load <= _MOST_LOAD * cores and busy <= _QUIET_BUSY * 2:
-        return
+        return load
     said = f"The machine is not quiet: load {load:.2f} on {cores} cores, {busy:.0%} busy."
     if not force:
         raise SystemExit(f"{said} Wait until it is, or measure all the same with --force.")
     print(f"{said} Measured all the same: these figures are not to be published.")
+    return load

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.database import Database
 from bench.generator import written
-from bench.measures import cpu_of, wait_for_quiet
+from bench.measures import cpu_of, stored, wait_for_quiet
 from bench.payloads import REQUESTS_IN_BATCH, SPANS, Source
 from bench.system import Load, System
 
@@ -23,6 +23,8 @@ class Round:
     packed: float  # bytes a span on the wire
     put_off: int
     latencies: Sequence[float]  # seconds from sending a request to its answer
+    disk: float  # bytes a span that tables and indexes grew by
+    wal: float
 
 
 @dataclass(slots=True)
@@ -37,6 +39,18 @@ class Series:
     def cpu(self, *names: str) -> float:
         """The median of the µs a span that these process trees took together."""
         return statistics.median(sum(turn.cpu.get(name, 0.0) for name in names) for turn in self.rounds)
+
+    def disk(self) -> float:
+        """Bytes a span in tables and indexes: the mean, for files grow by leaps."""
+        return statistics.fmean(turn.disk for turn in self.rounds)
+
+    def wal(self) -> float:
+        """Bytes a span in the write-ahead log."""
+        return statistics.fmean(turn.wal for turn in self.rounds)
+
+    def packed(self) -> float:
+        """Bytes a span on the wire, packed with gzip."""
+        return statistics.fmean(turn.packed for turn in self.rounds)
 
     def server_cpu(self) -> float:
         """The median of what the system itself took, without database and generator."""
@@ -84,16 +98,20 @@ def turn(system: System, load: Load, database: Database, *, patience_s: float) -
     """One system's turn. What it still does after the last span can be read counts as its cost, not as its time."""
     wait_for_quiet(patience_s)
     roots = {**{name: [pid] for name, pid in system.pids().items()}, "database": [database.pid]}
-    before = cpu_of(roots)
-    taken = system.take(load)
-    wait_for_quiet(patience_s)
-    spent = {name: after - before[name] for name, after in cpu_of(roots).items()} | {"generator": taken.sent.cpu_s}
+    with database.connect(system.database_name or "postgres") as connection:
+        room, spent = stored(connection), cpu_of(roots)
+        taken = system.take(load)
+        wait_for_quiet(patience_s)
+        cpu = {name: after - spent[name] for name, after in cpu_of(roots).items()} | {"generator": taken.sent.cpu_s}
+        grown = stored(connection).since(room)
     return Round(
         rate=load.spans / taken.seconds,
-        cpu={name: seconds * 1e6 / load.spans for name, seconds in spent.items()},
+        cpu={name: seconds * 1e6 / load.spans for name, seconds in cpu.items()},
         packed=load.packed / load.spans,
         put_off=taken.sent.put_off,
         latencies=taken.sent.latencies,
+        disk=grown.tables / load.spans,
+        wal=grown.wal / load.spans,
     )
 
 
@@ -119,4 +137,8 @@ def alternate(
             found = turn(system, loads.make(requests), database, patience_s=patience_s)
             if number:
                 series[system.name].rounds.append(found)
+            print(
+                f"  {'turn ' + str(number) if number else 'warm-up'}: {system.name} {found.rate:,.0f} spans/s",
+                flush=True,
+            )
     return series

@@ -31,9 +31,10 @@ class Taken:
 
 
 class System(Protocol):
-    """One side of a comparison. `name` is how the report calls it."""
+    """One side of a comparison: how the report calls it, and its database on the server, "" where it has none."""
 
     name: str
+    database_name: str
 
     def pids(self) -> Mapping[str, int]:
         """The roots of its process trees, by name, without the database."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,14 +32,16 @@ def show(figures: Sequence[Figure]) -> None:
         print(f"{figure.bench:10}{figure.name:58}{figure.value:12.2f} {figure.unit:10}{beside}")
 
 
-def keep(figures: Sequence[Figure]) -> None:
-    """Write the figures with the machine's size and the load it began with."""
+def keep(figures: Sequence[Figure], *, reached: Mapping[str, float], about: Mapping[str, object]) -> None:
+    """Write the figures with the machine's size and load, what was reached of the goals, and how it was measured."""
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
+        "about": dict(about),
+        "reached": dict(reached),
         "figures": [asdict(figure) for figure in figures],
     }
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
-    print(f"\nwritten to {RESULTS.parent.name}/{RESULTS.name}")
+    print(f"written to {RESULTS.parent.name}/{RESULTS.name}")

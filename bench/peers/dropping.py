@@ -16,6 +16,7 @@ class Dropping:
     """gunzip and protobuf's own parser."""
 
     name = "decode and drop"
+    database_name = ""
 
     def pids(self) -> Mapping[str, int]:
         return {}
