@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -58,6 +59,15 @@ def run_of(of: Online, trace: bytes) -> Run:
     return run
 
 
+def taken(by: Online, body: bytes) -> None:
+    """What an exporter does: the same request again while it is told to come back, which a slow machine may say."""
+    begun = time.monotonic()
+    while (answer := by.post("/v1/traces", body, PROTOBUF)).status == 503:
+        assert time.monotonic() - begun < 60
+        time.sleep(1)
+    assert (answer.status, answer.body) == (200, b"")
+
+
 def test_a_chain_of_100_000_spans_is_taken_and_shown(aster: Online, reader: Reader, meter: Meter) -> None:
     trace = new_trace()
     for start in range(1, DEEP + 1, _CHUNK):
@@ -65,7 +75,7 @@ def test_a_chain_of_100_000_spans_is_taken_and_shown(aster: Online, reader: Read
             pb_span(trace, number, parent_span_id=(number - 1).to_bytes(8, "big") if number > 1 else b"")
             for number in range(start, start + _CHUNK)
         )
-        assert aster.post("/v1/traces", pb_batch(*chain), PROTOBUF).status == 200
+        taken(aster, pb_batch(*chain))
     run = run_of(aster, trace)
     assert run.span_count == DEEP
     with meter.running():
@@ -115,7 +125,7 @@ def test_ten_thousand_service_names_make_a_bounded_number_of_automations(
                 group = request.resource_spans.add()
                 group.resource.attributes.add(key="service.name").value.string_value = f"pod-{number:05d}"
                 group.scope_spans.add().spans.append(pb_span(new_trace()))
-            assert borealis.post("/v1/traces", wire(request), PROTOBUF).body == b""
+            taken(borealis, wire(request))
     with borealis.rows():
         assert Run.objects.count() == 10_000
         assert Workflow.objects.count() == MOST_WORKFLOWS + 1
