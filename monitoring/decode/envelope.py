@@ -14,6 +14,8 @@ from monitoring.records import MalformedPayload
 _MOST_FIELDS = 400_000
 _FIRST = 1 << 3 | 2
 _SECOND = 2 << 3 | 2
+#: The wire type that begins a group; the one that ends it is one more.
+_GROUP = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +47,59 @@ def _submessages(body: bytes, pos: int, end: int, budget: list[int]) -> dict[int
     """Where the length-delimited fields one and two of the message in body[pos:end] stand."""
     found: dict[int, list[tuple[int, int]]] = {}
     while pos < end:
-        budget[0] -= 1
-        if budget[0] < 0:
-            raise MalformedPayload(
-                f"The protobuf body is broken somewhere and holds more than {_MOST_FIELDS} fields around its items, "
-                f"too many to look for it; the search ended at byte {pos}."
-            )
-        tag, pos = _varint(body, pos, end)
-        wire = tag & 7
-        if tag < 8:
-            raise MalformedPayload(f"The protobuf body has a field without a number at byte {pos}; send OTLP 1.x.")
-        if wire == 2:
+        tag, pos = _tag(body, pos, end, budget)
+        if tag & 7 == 2:
             size, pos = _varint(body, pos, end)
             if tag in (_FIRST, _SECOND):
                 found.setdefault(tag, []).append((pos, pos + size))
             pos += size
-        elif wire == 0:
-            pos = _varint(body, pos, end)[1]
-        elif wire in (1, 5):
-            pos += 8 if wire == 1 else 4
+        elif tag & 7 == _GROUP:
+            pos = _past_group(body, pos, end, tag, budget)
         else:
-            raise MalformedPayload(f"The protobuf body has a field of wire type {wire} at byte {pos}; send OTLP 1.x.")
+            pos = _past(body, pos, end, tag)
     if pos > end:
         raise MalformedPayload(f"The protobuf body breaks off: a field reaches to byte {pos}, past {end}.")
     return found
+
+
+def _tag(body: bytes, pos: int, end: int, budget: list[int]) -> tuple[int, int]:
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise MalformedPayload(
+            f"The protobuf body is broken somewhere and holds more than {_MOST_FIELDS} fields around its items, "
+            f"too many to look for it; the search ended at byte {pos}."
+        )
+    tag, after = _varint(body, pos, end)
+    if tag < 8:
+        raise MalformedPayload(f"The protobuf body has a field without a number at byte {after}; send OTLP 1.x.")
+    return tag, after
+
+
+def _past(body: bytes, pos: int, end: int, tag: int) -> int:
+    """The place after a field that is neither a message nor a group."""
+    wire = tag & 7
+    if wire == 0:
+        return _varint(body, pos, end)[1]
+    if wire == 2:
+        size, pos = _varint(body, pos, end)
+        return pos + size
+    if wire in (1, 5):
+        return pos + (8 if wire == 1 else 4)
+    raise MalformedPayload(f"The protobuf body has a field of wire type {wire} at byte {pos}; send OTLP 1.x.")
+
+
+def _past_group(body: bytes, pos: int, end: int, tag: int, budget: list[int]) -> int:
+    """The place after a group and the groups inside of it. OTLP has none, and protobuf passes over them."""
+    opened = [tag + 1]
+    while opened:
+        inner, pos = _tag(body, pos, end, budget)
+        if inner & 7 == _GROUP:
+            opened.append(inner + 1)
+        elif inner == opened[-1]:
+            opened.pop()
+        else:
+            pos = _past(body, pos, end, inner)
+    return pos
 
 
 def _varint(body: bytes, pos: int, end: int) -> tuple[int, int]:

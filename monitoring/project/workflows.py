@@ -1,17 +1,24 @@
-"""Finds or makes the catalogue's row of each automation that telemetry speaks of."""
+"""Finds or makes the catalogue's row of each automation that telemetry speaks of, up to a number.
+
+A sender that puts an id into its names would make an automation of each request. Beyond MOST_WORKFLOWS names those
+that are new share one row of their source, so the catalogue, the alerts about it and the caches stay bounded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from monitoring.desk import Desk
 from monitoring.facts import EventFact, Identity, MappingVerdict, RunFact
 from monitoring.models import Workflow
 
 WorkflowKey = tuple[str, str]
+#: What a payload calls an automation, and what the rules say of it.
+Named: TypeAlias = tuple[Identity, MappingVerdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +29,29 @@ class KnownWorkflow:
     name: str
     source_system: str
     process_id: int | None
+    source_key: str
 
+
+#: Automations of one tenant. A plant has dozens; a large n8n installation has a few hundred.
+MOST_WORKFLOWS = 2_000
+#: The key and the name of the row that all others of a source share.
+OTHERS_KEY, OTHERS_NAME = "…others", f"further automations, beyond {MOST_WORKFLOWS:,}"
 
 _cached: dict[tuple[int, str, str], KnownWorkflow] = {}
 _MOST_CACHED = 50_000
+
+_KNOWN = """
+SELECT workflow.source_system, workflow.source_key, workflow.id, workflow.name, workflow.process_id
+FROM unnest(%s::text[], %s::text[]) AS said(source_system, source_key)
+JOIN monitoring_workflow AS workflow USING (source_system, source_key)
+WHERE workflow.tenant_id = current_setting('app.tenant_id')::int
+"""
+_MAKE = """
+INSERT INTO monitoring_workflow (tenant_id, source_system, source_key, name, process_id, assigned, first_seen_at)
+SELECT %s, said.source_system, said.source_key, said.name, said.process_id, false, %s
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS said(source_system, source_key, name, process_id)
+ON CONFLICT (tenant_id, source_system, source_key) DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +73,7 @@ def key_of(identity: Identity) -> WorkflowKey:
 
 def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workflows:
     """Return the workflow of each fact; unknown ones are made. Two requests that meet make one row."""
-    wanted: dict[WorkflowKey, tuple[Identity, MappingVerdict]] = {}
+    wanted: dict[WorkflowKey, Named] = {}
     for fact in facts:
         key = key_of(fact.identity)
         held = wanted.get(key)
@@ -55,14 +81,22 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
             wanted[key] = (fact.identity, fact.verdict)
     found: dict[WorkflowKey, KnownWorkflow] = {}
     claimed: set[int] = set()
+    unsure: list[WorkflowKey] = []
     for key in sorted(wanted):
-        identity, verdict = wanted[key]
         known = _cached.get((desk.tenant_id, *key))
-        if known is None or (known.process_id is None and verdict.matched):
-            known, was_claimed = _ensure(key, identity, verdict, desk)
+        if known is None or (known.process_id is None and wanted[key][1].matched):
+            unsure.append(key)
+        else:
+            found[key] = known
+    if unsure:
+        rows = _known(unsure)
+        rows |= _made({key: wanted[key] for key in unsure if key not in rows}, desk)
+        for key in unsure:
+            known, was_claimed = _claimed(rows[key], wanted[key][1])
             claimed |= {known.id} if was_claimed else set()
-            _remember((desk.tenant_id, *key), known)
-        found[key] = known
+            if known.source_key == key[1]:
+                _remember((desk.tenant_id, *key), known)
+            found[key] = known
     return Workflows(found, frozenset(claimed))
 
 
@@ -72,23 +106,43 @@ def forget(tenant_id: int) -> None:
         _cached.pop(key, None)
 
 
-def _ensure(key: WorkflowKey, identity: Identity, verdict: MappingVerdict, desk: Desk) -> tuple[KnownWorkflow, bool]:
-    source_system, source_key = key
-    row, made = Workflow.objects.get_or_create(
-        source_system=source_system,
-        source_key=source_key,
-        defaults={
-            "tenant_id": desk.tenant_id,
-            "name": (verdict.workflow_name or identity.name or source_key)[:300],
-            "process_id": verdict.process_id,
-            "first_seen_at": desk.now,
-        },
-    )
-    was_claimed = not made and row.process_id is None and verdict.matched
-    if was_claimed:
-        Workflow.objects.filter(pk=row.pk, process=None).update(process_id=verdict.process_id)
-        row.process_id = verdict.process_id
-    return KnownWorkflow(row.pk, row.name, row.source_system, row.process_id), was_claimed
+def _known(keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, KnownWorkflow]:
+    """The rows that are there."""
+    asked = sorted(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [[system for system, _ in asked], [key for _, key in asked]])
+        rows = cursor.fetchall()
+    return {
+        (system, key): KnownWorkflow(pk, name, system, process_id, key) for system, key, pk, name, process_id in rows
+    }
+
+
+def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey, KnownWorkflow]:
+    """Rows for names that are new, as many as there is room for; the others share a row of their source."""
+    if not missing:
+        return {}
+    room = max(0, MOST_WORKFLOWS - Workflow.objects.count())
+    names = sorted(missing)
+    fresh = names[:room]
+    rows = [(*key, *_described(key, *missing[key])) for key in fresh]
+    others = {key: (key[0], OTHERS_KEY) for key in names[room:]}
+    rows += [(*key, OTHERS_NAME, None) for key in sorted(set(others.values()))]
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE, [desk.tenant_id, desk.now, *(list(column) for column in zip(*rows, strict=True))])
+    made = _known([*fresh, *others.values()])
+    return made | {key: made[other] for key, other in others.items()}
+
+
+def _described(key: WorkflowKey, identity: Identity, verdict: MappingVerdict) -> tuple[str, int | None]:
+    return (verdict.workflow_name or identity.name or key[1])[:300], verdict.process_id
+
+
+def _claimed(known: KnownWorkflow, verdict: MappingVerdict) -> tuple[KnownWorkflow, bool]:
+    """The workflow, tied to the process of a rule that holds for it where it had none."""
+    if known.process_id is not None or not verdict.matched or known.source_key == OTHERS_KEY:
+        return known, False
+    Workflow.objects.filter(pk=known.id, process=None).update(process_id=verdict.process_id)
+    return replace(known, process_id=verdict.process_id), True
 
 
 def _remember(key: tuple[int, str, str], known: KnownWorkflow) -> None:

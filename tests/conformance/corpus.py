@@ -25,8 +25,8 @@ _TRACE = b"conform!" + bytes(7) + b"\xff"
 class Hostile:
     """One input. `stored` and `rejected` are items; `words` stand in the answer's message.
 
-    `cpu_ms` and `mib` are the most processor time and memory that it may cost the web worker. The spans of a body
-    that just fits into the limit on bytes are no bomb; reading 64 MiB is what costs there.
+    `cpu_ms` and `mib` are the most processor time and memory that it may cost the web worker. A body that just
+    fits into the limit on bytes is no bomb: what costs there is reading 64 MiB, and the text that they are.
     """
 
     body: Callable[[], bytes]
@@ -140,7 +140,7 @@ SIZES: dict[str, Hostile] = {
     "unknown-fields-60MiB-gzip": Hostile(
         lambda: gzip.compress(b"\x78\x01" * (30 * MIB)), 413, "250 times", packing="gzip"
     ),
-    "413-boundary-exact": Hostile(lambda: _of_size(LIMIT), 200, stored=1, cpu_ms=400, mib=200),
+    "413-boundary-exact": Hostile(lambda: _of_size(LIMIT), 200, stored=1, cpu_ms=400, mib=400),
     "413-boundary-plus-1": Hostile(lambda: _of_size(LIMIT + 1), 413, "larger than"),
     "413-boundary-plus-1-gzip": Hostile(
         lambda: _little_packed(_of_size(LIMIT + 1)), 413, "larger than", packing="gzip", cpu_ms=300, mib=96

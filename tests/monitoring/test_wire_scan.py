@@ -108,6 +108,24 @@ def test_it_passes_what_protobuf_skips_cheaply(name: str) -> None:
     assert len(from_protobuf(in_span(good + filler * 500_000)).spans) == 1
 
 
+@pytest.mark.parametrize(
+    "group",
+    [b"\x7b\x7c", b"\x7b\x83\x01\x7a\x02ab\x84\x01\x78\x05\x7c", b"\x0b\x12\x02\x0a\x00\x0c"],
+    ids=["empty", "nested", "number-of-a-field"],
+)
+def test_it_reads_again_what_stands_beside_a_group_that_protobuf_passes_over(group: bytes) -> None:
+    span = length_delimited(2, wire(spans_in(request_of(1))[0]))
+    body = group + length_delimited(1, group + length_delimited(2, group + span)) + group
+    assert len(from_protobuf(body).spans) == 1
+    assert len(spans_of(payload(Signal.TRACES, Encoding.PROTOBUF, body), TRACE)) == 1
+
+
+@pytest.mark.parametrize("group", [b"\x7b", b"\x7b\x84\x01", b"\x7c"], ids=["open", "crossed", "never-begun"])
+def test_it_calls_a_group_without_its_end_malformed(group: bytes) -> None:
+    with pytest.raises(MalformedPayload):
+        from_protobuf(in_scope(b"") + group)
+
+
 def test_it_looks_no_further_than_a_budget_for_what_broke_a_body() -> None:
     with pytest.raises(MalformedPayload, match="more than 400000 fields around its items"):
         list(groups(b"\x78\x01" * 400_001))
