@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from types import MappingProxyType
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from monitoring.findings import ProcessFacts
 from monitoring.models import DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.catalogue import SlaKind
+from monitoring.rows import execute
 from monitoring.rules import Catalogue, KeyRule, Rule, SlaRule
 from partners.models import Site
 from partners.scope import current_tenant_id
 
 _cached: dict[int, Catalogue] = {}
+_VERSION = "SELECT version FROM monitoring_catalogueversion WHERE tenant_id = current_setting('app.tenant_id')::int"
 
 
 def catalogue() -> Catalogue:
@@ -32,12 +34,8 @@ def catalogue() -> Catalogue:
 
 def _version() -> int:
     """Asked for by each request, so past the ORM, whose compiling costs more than the answer."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT version FROM monitoring_catalogueversion WHERE tenant_id = current_setting('app.tenant_id')::int"
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    found = execute(_VERSION, [])
+    return int(found[0][0]) if found else 0
 
 
 def _take(tenant_id: int, version: int) -> Catalogue:

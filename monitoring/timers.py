@@ -9,9 +9,17 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from monitoring.models.delivery import TimerKind
+from monitoring.rows import arrays, execute
 
 #: A worker that claims a timer and dies leaves it to be claimed again after this long.
 LEASE = timedelta(seconds=60)
+
+_SET = """
+INSERT INTO monitoring_timer (tenant_id, kind, ref, due_at)
+SELECT %s::int, %s::text, * FROM unnest(%s::bigint[], %s::timestamptz[])
+ON CONFLICT (tenant_id, kind, ref) DO UPDATE SET due_at = excluded.due_at
+"""
+_CLEAR = "DELETE FROM monitoring_timer WHERE tenant_id = %s::int AND kind = %s::text AND ref = ANY(%s::bigint[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +36,13 @@ def timers_set(tenant_id: int, kind: TimerKind, dues: Iterable[tuple[int, dateti
     rows = sorted(dict(dues).items())
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO monitoring_timer (tenant_id, kind, ref, due_at) "
-            "SELECT %s, %s, * FROM unnest(%s::bigint[], %s::timestamptz[]) "
-            "ON CONFLICT (tenant_id, kind, ref) DO UPDATE SET due_at = excluded.due_at",
-            [tenant_id, kind.value, [ref for ref, _ in rows], [due for _, due in rows]],
-        )
+    execute(_SET, [tenant_id, kind.value, *arrays(["bigint", "timestamptz"], zip(*rows, strict=True))])
 
 
 def timers_clear(tenant_id: int, kind: TimerKind, refs: Sequence[int]) -> None:
     """Remove timers; clearing what is not set changes nothing."""
-    if not refs:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM monitoring_timer WHERE tenant_id = %s AND kind = %s AND ref = ANY(%s)",
-            [tenant_id, kind.value, list(refs)],
-        )
+    if refs:
+        execute(_CLEAR, [tenant_id, kind.value, *arrays(["bigint"], [refs])])
 
 
 def timers_claim(now: datetime, *, most: int = 500) -> list[Due]:

@@ -14,8 +14,8 @@ from monitoring.desk import Desk
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Phase
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.rollups import Figures, Place, minute_of
-from monitoring.project.rows import insert_rows
 from monitoring.project.units import TELEMETRY, Decision, Life, Told
+from monitoring.rows import arrays, execute, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit_id", "text"), ("workflow_id", "bigint"), ("process_id", "bigint"),
@@ -28,21 +28,27 @@ _COLUMNS = [
 _NAMES = [name for name, _ in _COLUMNS[1:]]
 _LOCKED = (
     f"SELECT id, fingerprint, {', '.join(_NAMES)} FROM monitoring_deadletter "  # noqa: S608  Constants.
-    "WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s) ORDER BY unit_id FOR UPDATE"
+    "WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s::text[]) ORDER BY unit_id FOR UPDATE"
 )
 _DESCRIBED = """
 SELECT told.unit_id, told.step, told.destination, told.error_class, told.message, told.span_id, told.confidence,
        told.value, told.run_id, told.event_id, coalesce(run.site_id, event.site_id),
        coalesce(run.intakes[array_upper(run.intakes, 1)], event.intake_id, 0),
        (SELECT coalesce(jsonb_agg(jsonb_build_object('type', key_type, 'value', value) ORDER BY key_type, value), '[]')
-        FROM monitoring_businesskey AS key WHERE key.tenant_id = told.tenant_id
-          AND key.run_id IS NOT DISTINCT FROM told.run_id AND key.event_id IS NOT DISTINCT FROM told.event_id)::text
-FROM monitoring_attempt AS told
-JOIN unnest(%s::text[], %s::text[], %s::int[], %s::bytea[]) AS wanted(unit_id, phase, attempt, teller)
-  USING (unit_id, phase, attempt, teller)
-LEFT JOIN monitoring_run AS run ON run.tenant_id = told.tenant_id AND run.id = told.run_id
-LEFT JOIN monitoring_event AS event ON event.tenant_id = told.tenant_id AND event.id = told.event_id
-WHERE told.tenant_id = current_setting('app.tenant_id')::int
+        FROM (SELECT key_type, value FROM monitoring_businesskey
+              WHERE tenant_id = told.tenant_id AND run_id = told.run_id
+              UNION ALL SELECT key_type, value FROM monitoring_businesskey
+              WHERE tenant_id = told.tenant_id AND event_id = told.event_id) AS key)::text
+FROM unnest(%s::text[], %s::text[], %s::int[], %s::bytea[]) AS wanted(unit_id, phase, attempt, teller)
+-- The limit keeps this a look by the key for each one wanted, whatever the planner knows of the table's size.
+CROSS JOIN LATERAL (
+    SELECT * FROM monitoring_attempt AS known WHERE known.tenant_id = current_setting('app.tenant_id')::int
+       AND known.unit_id = wanted.unit_id AND known.phase = wanted.phase AND known.attempt = wanted.attempt
+       AND known.teller = wanted.teller LIMIT 1) AS told
+LEFT JOIN LATERAL (SELECT site_id, intakes FROM monitoring_run
+    WHERE tenant_id = told.tenant_id AND id = told.run_id LIMIT 1) AS run ON true
+LEFT JOIN LATERAL (SELECT site_id, intake_id FROM monitoring_event
+    WHERE tenant_id = told.tenant_id AND id = told.event_id LIMIT 1) AS event ON true
 """
 _ANEW = """
 UPDATE monitoring_deadletter AS dead SET {assigned}
@@ -117,9 +123,7 @@ class Written:
 
 def letters_of(units: Collection[str]) -> dict[str, Letter]:
     """Return the dead letters of these units by unit, locked: a person may be deciding about one."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCKED, [sorted(units)])
-        letters = [Letter(row[0], row[1], tuple(row[2:])) for row in cursor.fetchall()]
+    letters = [Letter(row[0], row[1], row[2:]) for row in execute(_LOCKED, arrays(["text"], [sorted(units)]))]
     return {letter["unit_id"]: letter for letter in letters}
 
 
@@ -176,21 +180,21 @@ class _Described:
 
 
 def _described(rows: Collection[Told], desk: Desk) -> dict[str, _Described]:
-    wanted = [list(column) for column in zip(*(row.identity for row in rows), strict=True)]
+    wanted = arrays(["text", "text", "int", "bytea"], zip(*(row.identity for row in rows), strict=True))
     by_unit = {row.unit_id: row for row in rows}
     found = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_DESCRIBED, wanted)
-        for unit, step, destination, error, message, span, confidence, value, *place, intake, keys in cursor.fetchall():
-            row, (run_id, event_id, site_id) = by_unit[unit], place
-            fact = AttemptFact(
-                unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
-                error_class=error, message=message, span_id=bytes(span) if span else None,
-            )  # fmt: skip
-            named = tuple(BusinessKey(key["type"], key["value"]) for key in json.loads(keys))
-            amount = None if value is None else float(value)
-            of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
-            found[unit] = _Described(PlacedAttempt(fact, *of), intake or desk.intake_id, keys)
+    for unit, step, destination, error, message, span, confidence, value, *place, intake, keys in execute(
+        _DESCRIBED, wanted
+    ):
+        row, (run_id, event_id, site_id) = by_unit[unit], place
+        fact = AttemptFact(
+            unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
+            error_class=error, message=message, span_id=bytes(span) if span else None,
+        )  # fmt: skip
+        named = tuple(BusinessKey(key["type"], key["value"]) for key in json.loads(keys))
+        amount = None if value is None else float(value)
+        of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
+        found[unit] = _Described(PlacedAttempt(fact, *of), intake or desk.intake_id, keys)
     return found
 
 

@@ -12,8 +12,8 @@ from monitoring.desk import Desk
 from monitoring.facts import EventFact
 from monitoring.names import fitted
 from monitoring.project.plain_tries import plain_tries
-from monitoring.project.rows import Row, insert_rows
 from monitoring.project.workflows import Workflows
+from monitoring.rows import Row, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("source", "text"), ("event_id", "text"), ("type", "text"), ("entity_event", "text"),

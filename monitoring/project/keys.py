@@ -8,8 +8,8 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.project.events import ProjectedEvent
-from monitoring.project.rows import Row, insert_rows
 from monitoring.project.runs import ProjectedRun
+from monitoring.rows import Row, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("key_type", "text"), ("value", "text"), ("run_id", "bigint"), ("event_id", "bigint"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitoring.desk import Desk
-from monitoring.project.rows import insert_rows
 from monitoring.records import LogRecord
+from monitoring.rows import insert_rows
 
 _COLUMNS = [("tenant_id", "int"), ("trace_id", "bytea"), ("intake_id", "bigint")]
 

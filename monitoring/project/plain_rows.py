@@ -11,14 +11,14 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.project.rows import insert_rows
+from monitoring.rows import arrays, execute, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"), ("event_id", "bigint"),
 ]  # fmt: skip
 _OF_UNITS = """
 SELECT unit, began_at FROM monitoring_plaintry
-WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = ANY(%s)
+WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = ANY(%s::bigint[]) AND began_at >= %s
 """
 _OF_RUNS = """
 SELECT unit, began_at, run_id FROM monitoring_plaintry
@@ -52,15 +52,13 @@ def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], des
             insert_plain([one for one in placed if one.run_id in other], desk)
 
 
-def plain_news(units: Collection[str]) -> dict[str, list[datetime]]:
-    """Return when first tries at these units began that went well."""
+def plain_news(units: Collection[str], since: datetime) -> dict[str, list[datetime]]:
+    """Return when first tries at these units began that went well, at `since` or later."""
     by_digest = {_digest(unit): unit for unit in units}
     found: dict[str, list[datetime]] = defaultdict(list)
     if by_digest:
-        with connection.cursor() as cursor:
-            cursor.execute(_OF_UNITS, [list(by_digest)])
-            for unit, began_at in cursor.fetchall():
-                found[by_digest[unit]].append(began_at)
+        for unit, began_at in execute(_OF_UNITS, [*arrays(["bigint"], [by_digest]), since]):
+            found[by_digest[unit]].append(began_at)
     return found
 
 

@@ -15,9 +15,9 @@ from django.db import connection
 
 from monitoring.models.rollups import COUNTERS
 from monitoring.project.plain_tries import by_minute
-from monitoring.project.rows import insert_rows
 from monitoring.project.runs_merged import RunRow
 from monitoring.project.units import Told, tries
+from monitoring.rows import insert_rows
 
 #: Workflow, process and minute.
 Place: TypeAlias = tuple[int, int | None, datetime]

@@ -10,9 +10,9 @@ from typing import Any
 from monitoring.desk import Desk
 from monitoring.facts import RunFact
 from monitoring.project.promise import with_promise
-from monitoring.project.rows import arrays, run
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
 from monitoring.project.workflows import Workflows
+from monitoring.rows import arrays, execute
 
 _SEPARATOR = "\x1f"
 _TYPES = {
@@ -101,7 +101,7 @@ _UPDATE = (
     "UPDATE monitoring_run AS run SET "  # noqa: S608
     + ", ".join(f"{name} = {_SPLIT.get(name, '{0}').format('given.' + name)}" for name in _WRITTEN)
     + f" FROM unnest(%s::bigint[], {_GIVEN}) AS given(id, {', '.join(_WRITTEN)}) "
-    "WHERE run.tenant_id = current_setting('app.tenant_id')::int AND run.id = given.id"
+    "WHERE run.tenant_id = current_setting('app.tenant_id')::int AND run.id = given.id AND run.id = ANY(%s::bigint[])"
 )
 
 
@@ -110,7 +110,7 @@ def locked_rows(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
     wanted = arrays(["bytea"], [trace_ids])
     if wanted == ["{}"]:
         return {}
-    return {row.trace_id: row for row in map(_row, run(_SELECT, wanted))}
+    return {row.trace_id: row for row in map(_row, execute(_SELECT, wanted))}
 
 
 def _row(values: Sequence[Any]) -> RunRow:
@@ -124,13 +124,15 @@ def _row(values: Sequence[Any]) -> RunRow:
 def _insert(rows: Sequence[RunRow], tenant_id: int) -> dict[bytes, int]:
     if not rows:
         return {}
-    return {bytes(trace_id): identifier for trace_id, identifier in run(_INSERT, [tenant_id, *_arrays(rows)])}
+    return {bytes(trace_id): identifier for trace_id, identifier in execute(_INSERT, [tenant_id, *_arrays(rows)])}
 
 
 def update_rows(rows: Sequence[RunRow]) -> None:
     """Write rows that are there already."""
     if rows:
-        run(_UPDATE, [*arrays(["bigint"], [[row.id for row in rows]]), *_arrays(rows)])
+        # The ids a second time keep this a look by key, whatever the planner knows of the table's size.
+        ids = arrays(["bigint"], [[row.id for row in rows]])
+        execute(_UPDATE, [*ids, *_arrays(rows), *ids])
 
 
 def _arrays(rows: Sequence[RunRow]) -> list[str]:

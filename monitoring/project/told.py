@@ -84,8 +84,14 @@ def write_told(
     )
 
 
+def _has_died(rows: Sequence[Told]) -> bool:
+    return any(row.is_death for row in rows)
+
+
 def _lives(said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter]) -> dict[str, Life | None]:
-    well = plain_news([unit for unit, rows in said.items() if any(row.is_death for row in rows)])
+    deaths = {unit: min(row.at for row in rows if row.is_death) for unit, rows in said.items() if _has_died(rows)}
+    # What went well before a unit died is no redrive of it.
+    well = plain_news(deaths, min(deaths.values())) if deaths else {}
     return {
         unit: life(rows, well.get(unit, ()), letters[unit].decisions if unit in letters else ())
         for unit, rows in said.items()

@@ -10,8 +10,8 @@ from django.db import connection
 from monitoring.facts import DEAD_PHASES
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.money import money
-from monitoring.project.rows import insert_rows
 from monitoring.project.units import Told
+from monitoring.rows import arrays, execute, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"), ("teller", "bytea"),
@@ -29,7 +29,7 @@ _UPSERT = (
 )
 _KNOWN = """
 SELECT unit_id, phase, attempt, teller, ended_at, started_at, coalesce(span_id, ''::bytea), workflow_id, process_id
-FROM monitoring_attempt WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s)
+FROM monitoring_attempt WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s::text[])
 """
 _OF_TELLERS = """
 SELECT DISTINCT unit_id FROM monitoring_attempt
@@ -39,7 +39,7 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND event_id = ANY(%s)
 """
 _DEAD = """
 SELECT unit_id FROM monitoring_deadletter
-WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s)
+WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s::text[])
 """
 _DELETE = """
 DELETE FROM monitoring_attempt AS known USING unnest(%s::text[], %s::text[], %s::int[], %s::bytea[])
@@ -50,10 +50,11 @@ WHERE known.tenant_id = current_setting('app.tenant_id')::int AND known.unit_id 
 #: Above this many units one lock over all of the tenant's stands for them: the table of locks has its size.
 _MOST_LOCKS = 500
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(%s, 0)"
-_SHARE = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
 _LOCK_EACH = """
-SELECT pg_advisory_xact_lock(place) FROM (
-    SELECT DISTINCT hashtextextended(unit_id, %s) AS place FROM unnest(%s::text[]) AS unit_id ORDER BY place) AS ordered
+SELECT pg_advisory_xact_lock_shared(%s::int, 0)::text UNION ALL
+SELECT pg_advisory_xact_lock(place)::text FROM (
+    SELECT DISTINCT hashtextextended(unit_id, %s::bigint) AS place FROM unnest(%s::text[]) AS unit_id
+    ORDER BY place) AS ordered
 """
 #: The dead letters' table is asked for its own name in the lock space, so that no other part meets these locks.
 _SPACE = 0x0A77_0000
@@ -64,25 +65,21 @@ def lock_units(tenant_id: int, units: Collection[str]) -> None:
 
     Two requests that tell of one try would else each miss what the other says, and both count it.
     """
-    with connection.cursor() as cursor:
-        if len(units) > _MOST_LOCKS:
+    if len(units) > _MOST_LOCKS:
+        with connection.cursor() as cursor:
             cursor.execute(_LOCK_ALL, [_SPACE + tenant_id % 0xFFFF])
-            return
-        cursor.execute(_SHARE, [_SPACE + tenant_id % 0xFFFF])
-        cursor.execute(_LOCK_EACH, [tenant_id, list(units)])
+        return
+    execute(_LOCK_EACH, [_SPACE + tenant_id % 0xFFFF, tenant_id, *arrays(["text"], [units])])
 
 
 def known_units(units: Collection[str]) -> dict[str, list[Told]]:
     """Return what was told of these units."""
     found: dict[str, list[Told]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [list(units)])
-        for unit_id, phase, attempt, teller, at, started_at, span_id, workflow_id, process_id in cursor.fetchall():
-            found[unit_id].append(
-                Told(
-                    unit_id, phase, attempt, bytes(teller), at, started_at, bytes(span_id), workflow_id, process_id
-                )
-            )  # fmt: skip
+    rows = execute(_KNOWN, arrays(["text"], [units]))
+    for unit_id, phase, attempt, teller, at, started_at, span_id, workflow_id, process_id in rows:
+        found[unit_id].append(
+            Told(unit_id, phase, attempt, bytes(teller), at, started_at, bytes(span_id), workflow_id, process_id)
+        )
     return found
 
 
@@ -97,9 +94,7 @@ def dead_among(units: Collection[str]) -> set[str]:
     """Return those that have a dead letter."""
     if not units:
         return set()
-    with connection.cursor() as cursor:
-        cursor.execute(_DEAD, [list(units)])
-        return {unit_id for (unit_id,) in cursor.fetchall()}
+    return {unit_id for (unit_id,) in execute(_DEAD, arrays(["text"], [units]))}
 
 
 def said_of(placed: PlacedAttempt) -> Told:

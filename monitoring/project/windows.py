@@ -27,10 +27,10 @@ from monitoring.models import Alert, Workflow
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.events import ProjectedEvent
-from monitoring.project.rows import arrays, run
 from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import TRY_PHASES
 from monitoring.project.workflows import Workflows
+from monitoring.rows import arrays, execute
 
 #: A workflow as it serves one process, or none.
 Service: TypeAlias = tuple[int, int | None]
@@ -233,7 +233,7 @@ def _sums_of_all(asked: Sequence[tuple[int, int | None, datetime, datetime]]) ->
     found = [TrySums()] * len(asked)
     if asked:
         kinds = ("bigint", "bigint", "timestamptz", "timestamptz")
-        for place, *sums in run(_SUMS_OF_ALL, arrays(kinds, zip(*asked, strict=True))):
+        for place, *sums in execute(_SUMS_OF_ALL, arrays(kinds, zip(*asked, strict=True))):
             found[place - 1] = TrySums(*map(int, sums))
     return found
 

@@ -82,7 +82,8 @@ class Parked:
         return not _DESTINATIONS.isdisjoint(names)
 
     def read(self, trace: Trace) -> Reading | None:
-        taken = [span for span in trace if _takes_dead_letter(span)]
+        places = [name for name in DESTINATION if name in trace.names]
+        taken = [span for span in trace if _names_dead_letter(span, places) and _takes_dead_letter(span)]
         if not taken:
             return None
         # A batch is received by a span without an id, and each of its messages processed by one that has it.
@@ -96,6 +97,12 @@ class Parked:
         # The message lay there before its handler began; what the handler does with it comes after its death.
         facts = tuple(replace(fact, ended_at=fact.started_at) for fact in _numbered(said, trace))
         return Reading(dialect="messaging", attempts=facts)
+
+
+def _names_dead_letter(span: SpanRecord, names: Sequence[str]) -> bool:
+    """Whether any of the destinations that the span states is a dead-letter queue; most spans state none."""
+    attributes = span.attributes
+    return any(is_dead_letter(text(attributes[name])[:200]) for name in names if name in attributes)
 
 
 def _takes_dead_letter(span: SpanRecord) -> bool:
@@ -127,6 +134,9 @@ def _identity(trace: Trace) -> Identity | None:
 
 
 def _destination(span: SpanRecord) -> str:
+    usual = span.attributes.get("messaging.destination.name")
+    if type(usual) is str and usual:
+        return usual.strip()[:200]
     return text(first(span.attributes, DESTINATION))[:200]
 
 

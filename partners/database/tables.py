@@ -105,6 +105,33 @@ class TenantTable(_TableOperation):
         return statements
 
 
+class DropForeignKeys(_TableOperation):
+    """Free a projection's table of its foreign keys.
+
+    Its rows are made by the main line alone, from rows that the same transaction has seen, and row-level security keeps
+    them with their tenant. A key would be asked for each row, which costs more than the row, and lock what it points at
+    in every transaction. Django takes the rows along when what they point at is deleted.
+    """
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """Describe the operation for the migration writer."""
+        return self.__class__.__name__, [self.model_name], {}
+
+    def describe(self) -> str:
+        """Say what the operation does."""
+        return f"Drop the foreign keys of {self.model_name}"
+
+    def statements(self, model: type[models.Model]) -> Sequence[str]:
+        """Return the SQL in order."""
+        table = model._meta.db_table
+        keys = f"SELECT conname FROM pg_constraint WHERE conrelid = '\"{table}\"'::regclass AND contype = 'f'"  # noqa: S608  A name of ours.
+        drop = f"""EXECUTE 'ALTER TABLE "{table}" DROP CONSTRAINT ' || quote_ident(name)"""
+        return [f"DO $$ DECLARE name text; BEGIN FOR name IN {keys} LOOP {drop}; END LOOP; END $$"]
+
+
 class SharedTable(_TableOperation):
     """Grant the app role a table that stands outside the tenants, and audit it where it is governed."""
 

@@ -27,7 +27,7 @@ def insert_rows(table: str, columns: Sequence[tuple[str, str]], rows: Sequence[R
         return []
     names = ", ".join(name for name, _ in columns)
     statement = f"INSERT INTO {table} ({names}) SELECT * FROM {unnested(columns)} {tail}"  # noqa: S608  See above.
-    return run(statement, arrays([kind for _, kind in columns], zip(*rows, strict=True)))
+    return execute(statement, arrays([kind for _, kind in columns], zip(*rows, strict=True)))
 
 
 def unnested(columns: Iterable[tuple[str, str]]) -> str:
@@ -43,7 +43,7 @@ def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
     ]
 
 
-def run(statement: str, parameters: Sequence[Any]) -> list[Row]:
+def execute(statement: str, parameters: Sequence[Any]) -> list[Row]:
     """Execute a statement that stays the same from call to call, prepared, and return its rows."""
     connection.ensure_connection()
     raw = connection.connection
