@@ -25,7 +25,7 @@ from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
 #: A run of more spans is not read into memory; it keeps the sum of what its requests told.
-MOST_SPANS = 100_000
+MOST_SPANS = 50_000
 #: So many spans are read for one portion of runs, unless a single run has more.
 _PORTION = 20_000
 
