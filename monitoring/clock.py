@@ -26,7 +26,7 @@ from monitoring.project.dead_letters import unit_of_letter
 from monitoring.project.windows import sla_kind
 from monitoring.settle.runs import runs_settle
 from monitoring.stages import Projected
-from monitoring.timers import Due, timers_clear, timers_set
+from monitoring.timers import Due, timer_done, timers_clear, timers_set
 from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
@@ -100,10 +100,11 @@ def _run_sla(due: Due, now: datetime) -> None:
 
 def _run_quiet(due: Due, now: datetime) -> None:
     with tenant_scope(due.tenant_id, actor=ACTOR):
-        timers_clear(due.tenant_id, TimerKind.RUN_QUIET, [due.ref])
         rootless = Run.objects.filter(pk=due.ref, root_seen=False).exists()
     if rootless:
         runs_settle(due.tenant_id, [due.ref], now, told_in_full=True)
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        timer_done(due, now)
 
 
 def _run_settle(due: Due, now: datetime) -> None:

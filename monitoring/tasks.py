@@ -27,12 +27,13 @@ def timers_sweep() -> int:
     """Deal with whatever is due, over all tenants; return how many."""
     handled = 0
     while dues := timers_claim(timezone.now()):
-        runs_due_settle([due for due in dues if due.kind is TimerKind.RUN_SETTLE], timezone.now())
         for due in (due for due in dues if due.kind is not TimerKind.RUN_SETTLE):
             try:
                 due_handle(due, timezone.now())
             except Exception:  # noqa: BLE001  One timer that fails must not hold up the others; its lease brings it back.
                 _log.exception("timer %s %d of tenant %d failed", due.kind, due.ref, due.tenant_id)
+        # Last, since it takes longest and people wait for the others.
+        runs_due_settle([due for due in dues if due.kind is TimerKind.RUN_SETTLE], timezone.now())
         handled += len(dues)
     return handled
 

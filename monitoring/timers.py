@@ -39,6 +39,15 @@ def timers_set(tenant_id: int, kind: TimerKind, dues: Iterable[tuple[int, dateti
     execute(_SET, [tenant_id, kind.value, *arrays(["bigint", "timestamptz"], zip(*rows, strict=True))])
 
 
+def timer_done(due: Due, now: datetime) -> None:
+    """Remove a timer that was dealt with, unless it was set anew since it was claimed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM monitoring_timer WHERE tenant_id = %s AND kind = %s AND ref = %s AND due_at <= %s",
+            [due.tenant_id, due.kind.value, due.ref, now + LEASE],
+        )
+
+
 def timers_clear(tenant_id: int, kind: TimerKind, refs: Sequence[int]) -> None:
     """Remove timers; clearing what is not set changes nothing."""
     if refs:

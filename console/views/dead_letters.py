@@ -127,7 +127,10 @@ def _cause(letter: DeadLetter) -> Cause:
 
 
 def _previewed(viewer: Viewer, letter: DeadLetter) -> dict[str, object]:
-    tries = visible_rows(viewer, Attempt).filter(unit_id=letter.unit_id).order_by("ended_at", "attempt", "pk")
+    told = visible_rows(viewer, Attempt).filter(unit_id=letter.unit_id)
+    # A span and a broker's notice may tell of one try; the first to end is shown.
+    once = told.order_by("phase", "attempt", "ended_at", "teller").distinct("phase", "attempt")
+    tries = told.filter(pk__in=once.values("pk")).order_by("ended_at", "attempt", "pk")
     return {
         "letter": letter,
         "tries": attempt_lines(tries[:_TRIES_SHOWN]),

@@ -48,13 +48,13 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
 
     `quietly` breaches a run that is past its due time here and now: the clock would tell people about it.
     """
+    workflows = ensure_workflows([run.fact for run in runs if run.fact], desk)
     known = locked_rows(sorted(run.trace_id for run in runs)) if runs else {}
     current = [run for run in runs if run.trace_id in known and known[run.trace_id].intakes == run.intakes]
     gone = [known[run.trace_id] for run in current if run.fact is None]
     facts = [
         run.once_done if run.once_done and known[run.trace_id].root_seen else run.fact for run in current if run.fact
     ]
-    workflows = ensure_workflows([fact for fact in facts if fact], desk)
     projected = [_projected(fact, known[fact.trace_id], workflows, desk, quietly) for fact in facts if fact]
     other = [run for run in projected if run.row != run.before]
     update_rows([run.row for run in other])

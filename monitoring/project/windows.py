@@ -65,9 +65,11 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s) LIM
 _UNITS = """
 SELECT unit_id, max(attempt), array_agg(DISTINCT run_id) FILTER (WHERE run_id IS NOT NULL),
        array_agg(error_class) FILTER (WHERE error_class <> '' AND phase <> 'ok')
-FROM monitoring_attempt
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
-  AND process_id IS NOT DISTINCT FROM %s AND ended_at >= %s AND ended_at < %s
+FROM (
+    SELECT DISTINCT ON (unit_id, phase, attempt) unit_id, phase, attempt, run_id, error_class FROM monitoring_attempt
+    WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+      AND process_id IS NOT DISTINCT FROM %s AND ended_at >= %s AND ended_at < %s
+    ORDER BY unit_id, phase, attempt, ended_at, teller) AS told_once
 GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +21,7 @@ from monitoring.project.events import event_identity
 from monitoring.project.events_anew import EventAnew, project_events_anew
 from monitoring.records import Decoded
 from monitoring.selectors.payloads import payload_of
-from monitoring.settle.runs import runs_settle
+from monitoring.settle.runs import PORTION, runs_settle
 
 #: At most so many decompressed bytes of the log are dealt with in one transaction, unless one request is larger.
 _MOST_BYTES = 8_000_000
@@ -34,10 +33,6 @@ _UNITS = 500
 _REQUESTS = """
 SELECT id, size FROM monitoring_intake
 WHERE tenant_id = current_setting('app.tenant_id')::int AND id > %s AND id <= %s ORDER BY id LIMIT %s
-"""
-_IDS = """
-SELECT id FROM {table} WHERE tenant_id = current_setting('app.tenant_id')::int AND id > %s AND id <= %s
-ORDER BY id LIMIT %s
 """
 _UNITS_OF = """
 SELECT id, unit_id FROM {table} WHERE tenant_id = current_setting('app.tenant_id')::int AND id > %s AND id <= %s
@@ -59,17 +54,18 @@ def log_project(tenant_id: int, after: int, mark: int, now: datetime) -> Portion
     if not ids:
         return None
     desk = Desk(tenant_id, 0, catalogue(), now)
-    counts: dict[str, int] = defaultdict(int)
+    done = 0
     for intake in Intake.objects.filter(pk__in=ids).order_by("pk"):
-        decoded = decode(payload_of(intake))
-        missing = _missing(intake.pk, decoded)
+        done += 1
+        missing = _missing(intake.pk, decode(payload_of(intake)))
         if missing.spans or missing.events or missing.logs:
             at = replace(desk, intake_id=intake.pk, now=intake.received_at)
             projected = project(map_records(missing, at), at)
             link_members(detect(projected, at))
-            counts["runs missing"] += projected.runs
-            counts["events missing"] += projected.events
-    return Portion(ids[-1], {"requests": len(ids), **counts})
+            # One request in one transaction, as intake has it: else the two could lock each other out.
+            found = {"runs missing": projected.runs, "events missing": projected.events}
+            return Portion(intake.pk, {"requests": done, **found})
+    return Portion(ids[-1], {"requests": done})
 
 
 def _requests(after: int, mark: int) -> list[int]:
@@ -108,7 +104,7 @@ def _missing(intake_id: int, decoded: Decoded) -> Decoded:
 
 def runs_correct(tenant_id: int, after: int, mark: int, now: datetime) -> Portion | None:
     """Compute runs anew from all that the log tells of them."""
-    ids = _ids("monitoring_run", after, mark, _RUNS)
+    ids = _runs(after, mark)
     if not ids:
         return None
     done = runs_settle(tenant_id, ids, now, rebuilding=True, actor="system:rebuild")
@@ -174,7 +170,14 @@ def _distinct(units: Iterable[str]) -> list[str]:
     return sorted(set(units))
 
 
-def _ids(table: str, after: int, mark: int, most: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_IDS.format(table=table), [after, mark, most])
-        return [identifier for (identifier,) in cursor.fetchall()]
+def _runs(after: int, mark: int) -> list[int]:
+    """The next runs, as many as are settled in one portion: one transaction locks rows in one order."""
+    rows = Run.objects.filter(pk__gt=after, pk__lte=mark).order_by("pk").values_list("pk", "span_count")[:_RUNS]
+    ids: list[int] = []
+    size = 0
+    for identifier, spans in rows:
+        if ids and size + spans > PORTION:
+            break
+        ids.append(identifier)
+        size += spans
+    return ids

@@ -25,9 +25,9 @@ from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
 #: A run of more spans is not read into memory; it keeps the sum of what its requests told.
-MOST_SPANS = 100_000
+MOST_SPANS = 50_000
 #: So many spans are read for one portion of runs, unless a single run has more.
-_PORTION = 20_000
+PORTION = 20_000
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _portions(rows: Sequence[_Stored]) -> Iterator[list[_Stored]]:
     portion: list[_Stored] = []
     size = 0
     for row in rows:
-        if portion and size + row.span_count > _PORTION:
+        if portion and size + row.span_count > PORTION:
             yield portion
             portion, size = [], 0
         portion.append(row)
@@ -113,13 +113,13 @@ def _portion_settle(portion: Sequence[_Stored], how: _Manner) -> Settled:
     anew = [run for run in found if run is not None]
     read = {run.trace_id for run in anew}
     with tenant_scope(how.tenant_id, actor=how.actor):
-        timers_clear(how.tenant_id, TimerKind.RUN_SETTLE, [row.id for row in portion if row.trace_id not in read])
         projected, changed, removed = project_anew(anew, desk, quietly=how.rebuilding)
         detected = detect(projected, desk)
         if how.rebuilding:
             link_members(detected)
         else:
             notify(alert(detected, desk), desk)
+        timers_clear(how.tenant_id, TimerKind.RUN_SETTLE, [row.id for row in portion if row.trace_id not in read])
     partial, too_long = len(short) - len(told), len(portion) - len(short)
     if partial or too_long:
         _log.warning("tenant %d: left as they are: %d runs that the log holds only in part, %d too long to read",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring.models import Process
+from monitoring.models import Alert, MappingRule, Process, Run, Timer, WorkflowMinute
+from monitoring.settle.runs import runs_settle
 from tests.cast import Member
-from tests.monitoring.plant_stories import Request, Story, plant_catalogue, send, stories, tellings
+from tests.monitoring.line import span
+from tests.monitoring.plant_stories import Request, Story, at, plant_catalogue, send, stories, tellings
 from tests.monitoring.projection import Projection, projection, settle_all
+from tests.rows import make_rule
 
 
 @pytest.fixture
@@ -52,3 +57,126 @@ def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process
     story = data.draw(stories())
     telling = data.draw(tellings(story))
     assert settled(owner, telling) == settled(owner, whole(story))
+
+
+def part(*spans: dict[str, Any], service: str = "erp-bridge") -> Request:
+    return Request(spans=tuple((service, said) for said in spans))
+
+
+ROOT = span("release", trace=7, number=1, at=at(0), lasts_s=5)
+STEP = span("confirm", trace=7, number=2, parent=1, at=at(1), said={"andon.unit_id": "u", "andon.attempt": 1})
+
+
+def figures(member: Member) -> tuple[int, int, int]:
+    """Spans of all runs, runs counted, first tries counted."""
+    with member.scope():
+        minutes = WorkflowMinute.objects.all()
+        spans = sum(Run.objects.values_list("span_count", flat=True))
+        return spans, sum(row.runs for row in minutes), sum(row.first_attempts for row in minutes)
+
+
+def test_spans_told_again_in_other_batches_count_twice_until_settled(owner: Member, process: Process) -> None:
+    """The control of the property above: without settling it does not hold."""
+    for request in (part(ROOT, STEP), part(STEP), part(STEP, ROOT)):
+        send(owner, request)
+    assert figures(owner) == (5, 1, 3)
+    settle_all(owner.tenant.pk)
+    assert figures(owner) == (2, 1, 1)
+
+
+def test_what_one_request_told_needs_no_settling(owner: Member, process: Process) -> None:
+    send(owner, part(ROOT, STEP, STEP))
+    assert figures(owner) == (2, 1, 1)
+    assert not Timer.objects.filter(tenant=owner.tenant, kind="run_settle").exists()
+
+
+def test_a_span_that_comes_after_settling_has_the_run_settled_again(owner: Member, process: Process) -> None:
+    for request in (part(ROOT), part(STEP)):
+        send(owner, request)
+    settle_all(owner.tenant.pk)
+    late = span("park", trace=7, number=3, parent=1, at=at(3), said={"andon.unit_id": "w", "andon.phase": "dead"})
+    send(owner, part(late, STEP))
+    settle_all(owner.tenant.pk)
+    assert figures(owner) == (3, 1, 2)
+    with owner.scope():
+        assert Run.objects.values_list("status", "attempts", "dead_letters").get() == ("dead", 2, 1)
+
+
+def test_settling_raises_an_alert_once_and_only_for_what_nobody_saw(owner: Member, process: Process) -> None:
+    """Two requests each saw a consumer go well or a message be parked; together they tell of a death."""
+    dead = span("park", trace=7, number=3, parent=1, at=at(3), said={"andon.unit_id": "w", "andon.phase": "dead"})
+    for request in (part(ROOT), part(dead), part(dead, STEP)):
+        send(owner, request)
+    for _ in range(2):
+        with owner.scope():
+            assert list(Alert.objects.filter(kind="dead_letter").values_list("count", "status")) == [(1, "firing")]
+            runs = list(Run.objects.values_list("pk", flat=True))
+        runs_settle(owner.tenant.pk, runs, timezone.now())
+
+
+def test_a_breach_that_only_all_requests_together_show_raises_its_alert(owner: Member, process: Process) -> None:
+    """Rules are those of the moment of settling: this one came to hold in between."""
+    with owner.scope():
+        rule = make_rule(process, condition="span.name == 'late release'")
+        MappingRule.objects.filter(pk=rule.pk).update(enabled=False)
+    late = span("late release", trace=8, number=1, at=at(0), lasts_s=90)
+    for request in (part(late, service="unowned"), part(span("x", trace=8, number=2, parent=1), service="unowned")):
+        send(owner, request)
+    with owner.scope():
+        assert not Alert.objects.filter(kind="sla_breach").exists()
+        MappingRule.objects.filter(pk=rule.pk).update(enabled=True)
+    settle_all(owner.tenant.pk)
+    with owner.scope():
+        assert Alert.objects.get(kind="sla_breach").count == 1
+
+
+def test_a_run_that_the_log_holds_only_in_part_is_left_alone(owner: Member, process: Process) -> None:
+    for request in (part(ROOT), part(STEP), part(STEP, ROOT)):
+        send(owner, request)
+    with owner.scope():
+        run = Run.objects.get()
+        Run.objects.update(intakes=[1, *run.intakes])  # A row that retention dropped.
+        done = runs_settle(owner.tenant.pk, [run.pk], timezone.now())
+    assert (done.changed, done.partial) == (0, 1)
+    assert figures(owner) == (4, 1, 2)
+    assert not Timer.objects.filter(tenant=owner.tenant, kind="run_settle").exists()
+
+
+def test_a_run_too_long_for_memory_is_left_alone(
+    owner: Member, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitoring.settle.runs.MOST_SPANS", 3)
+    for request in (part(ROOT, STEP), part(STEP, ROOT), part(span("release", trace=9, number=1)), part(STEP)):
+        send(owner, request)
+    with owner.scope():
+        done = runs_settle(owner.tenant.pk, Run.objects.values_list("pk", flat=True), timezone.now())
+    assert (done.seen, done.too_long) == (2, 1)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_spans_with_one_id_the_one_that_ended_last_stands(
+    owner: Member, process: Process, order: tuple[int, int]
+) -> None:
+    short = span("release", trace=7, number=1, at=at(0), lasts_s=5)
+    told = [part(short), part(span("release", trace=7, number=1, at=at(0), lasts_s=9, failed=True))]
+    for place in order:
+        send(owner, told[place])
+    settle_all(owner.tenant.pk)
+    with owner.scope():
+        assert Run.objects.values_list("ended_at", "status", "span_count").get() == (at(9), "error", 1)
+
+
+def test_a_run_that_was_taken_for_done_is_open_again_when_something_of_it_runs(owner: Member, process: Process) -> None:
+    handled = span("POST /release", trace=7, number=2, parent=99, at=at(0), lasts_s=5)
+    send(owner, part(handled))
+    settle_all(owner.tenant.pk)
+    assert figures(owner) == (1, 1, 1)
+    waiting = span("wait", trace=7, number=4, parent=3, kind=1, at=at(1))
+    send(owner, part(waiting))
+    settle_all(owner.tenant.pk)
+    with owner.scope():
+        assert Run.objects.values_list("root_seen", "status").get() == (False, "running")
+    assert figures(owner) == (2, 0, 0)
+    send(owner, part(span("call", trace=7, number=3, parent=2, at=at(1))))
+    settle_all(owner.tenant.pk)
+    assert figures(owner) == (3, 1, 1)
