@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.db import connection
 
@@ -101,15 +101,15 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
 
 def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk, quietly: bool) -> ProjectedRun:
     fresh = fresh_row(fact, workflows.of(fact.identity).id, 0)
-    stated = replace(fresh, id=known.id, intakes=known.intakes, sla_state=known.sla_state)
+    stated = fresh._replace(id=known.id, intakes=known.intakes, sla_state=known.sla_state)
     row = with_promise(stated, desk.catalogue.slas.get(stated.process_id or 0, ()))
     if not row.root_seen and row.sla_due_at is not None:
         is_late = row.sla_due_at <= desk.now
         if row.sla_state == "breached" and not is_late:
             # It was breached by a time that is no longer its own; the clock will say when it is.
-            row = replace(row, sla_state="running")
+            row = row._replace(sla_state="running")
         elif is_late and quietly:
-            row = replace(row, sla_state="breached")
+            row = row._replace(sla_state="breached")
     return ProjectedRun(fact, row, known)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitoring.project.runs_merged import RunRow
@@ -15,9 +14,9 @@ def with_promise(row: RunRow, rules: Sequence[SlaRule]) -> RunRow:
     """Return the row measured against the promise that falls due first; without a promise it says so."""
     dues = [(due, rule.id) for rule in rules if (due := due_at(rule, row.started_at, row.stated_due_at)) is not None]
     if not dues:
-        return replace(row, sla_id=None, sla_due_at=None, sla_state="none")
+        return row if row.sla_state == "none" else row._replace(sla_id=None, sla_due_at=None, sla_state="none")
     due, sla_id = min(dues)
-    return replace(row, sla_id=sla_id, sla_due_at=due, sla_state=_state(row, due))
+    return row._replace(sla_id=sla_id, sla_due_at=due, sla_state=_state(row, due))
 
 
 def _state(row: RunRow, due: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -69,7 +69,7 @@ def _fresh(fact: RunFact, workflows: Workflows, desk: Desk) -> ProjectedRun:
 
 
 def _identified(run: ProjectedRun, identifier: int) -> ProjectedRun:
-    return ProjectedRun(run.fact, replace(run.row, id=identifier), None)
+    return ProjectedRun(run.fact, run.row._replace(id=identifier), None)
 
 
 def _merged(run: ProjectedRun, known: RunRow, desk: Desk) -> ProjectedRun:
@@ -80,12 +80,11 @@ def _promised(row: RunRow, desk: Desk) -> RunRow:
     return with_promise(row, desk.catalogue.slas.get(row.process_id or 0, ()))
 
 
-_NAMES = [field.name for field in fields(RunRow)]
-_WRITTEN = [name for name in _NAMES if name != "id"]
-_values = attrgetter(*_WRITTEN)
+_NAMES = RunRow._fields
+_WRITTEN = _NAMES[:-1]
 _COLUMNS = ", ".join(_NAMES)
 _GIVEN = ", ".join(f"%s::{_TYPES[name]}[]" for name in _WRITTEN)
-# Column names of our own dataclass throughout.
+# Column names of our own class throughout.
 _SELECT = (
     f"SELECT {_COLUMNS} FROM monitoring_run "  # noqa: S608
     "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s::bytea[]) "
@@ -136,7 +135,8 @@ def update_rows(rows: Sequence[RunRow]) -> None:
 
 
 def _arrays(rows: Sequence[RunRow]) -> list[str]:
-    columns = dict(zip(_WRITTEN, zip(*map(_values, rows), strict=True), strict=True))
+    columns = dict(zip(_NAMES, zip(*rows, strict=True), strict=True))
+    del columns["id"]
     columns["services"] = tuple(
         _SEPARATOR.join([name.replace(_SEPARATOR, " ") for name in names]) for names in columns["services"]
     )

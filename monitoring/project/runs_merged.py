@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from monitoring.facts import DEAD_PHASES, AttemptFact, Confidence, Phase, RunFact
 from monitoring.names import fitted
@@ -17,9 +18,8 @@ _WEAKEST_FIRST = (Confidence.INFERRED, Confidence.DERIVED, Confidence.DECLARED)
 _MOST_SERVICES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One row of monitoring_run. `id` is None until the row exists."""
+class RunRow(NamedTuple):
+    """One row of monitoring_run. `id`, the last, is None until the row exists."""
 
     trace_id: bytes
     workflow_id: int
@@ -127,8 +127,7 @@ def merged_row(known: RunRow, fresh: RunRow) -> RunRow:
     root_seen = known.root_seen or fresh.root_seen
     dead = known.dead_letters + fresh.dead_letters
     failed = "error" in (known.status, fresh.status)
-    return replace(
-        known,
+    return known._replace(
         workflow_id=surer.workflow_id,
         process_id=surer.process_id,
         site_id=surer.site_id if surer.site_id is not None else other.site_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,12 +43,12 @@ def test_it_takes_the_time_that_the_automation_states() -> None:
 
 
 def test_it_says_that_nothing_is_promised() -> None:
-    row = with_promise(replace(fresh_row(fact(), 1, 1), sla_id=5, sla_state="running"), [])
+    row = with_promise(fresh_row(fact(), 1, 1)._replace(sla_id=5, sla_state="running"), [])
     assert (row.sla_id, row.sla_due_at, row.sla_state) == (None, None, "none")
 
 
 def test_it_keeps_a_breach_that_the_clock_has_seen_while_the_run_goes_on() -> None:
-    row = replace(fresh_row(fact(), 1, 1), sla_state="breached")
+    row = fresh_row(fact(), 1, 1)._replace(sla_state="breached")
     assert with_promise(row, [FIVE_MINUTES]).sla_state == "breached"
 
 

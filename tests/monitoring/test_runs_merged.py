@@ -70,7 +70,7 @@ def _attempts() -> SearchStrategy[AttemptFact]:
 def settled(parts: list[RunRow], merge: _Merge) -> RunRow:
     """The row that these parts end in, its list of log rows in order."""
     row = reduce(merge, parts)
-    return replace(row, intakes=tuple(sorted(row.intakes)))
+    return row._replace(intakes=tuple(sorted(row.intakes)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -84,7 +84,7 @@ def test_a_merge_in_which_the_first_to_come_decides_is_caught() -> None:
     """The control: were names taken as they arrive, the check above would see it."""
 
     def first_come(known: RunRow, fresh: RunRow) -> RunRow:
-        return replace(merged_row(known, fresh), error_class=known.error_class or fresh.error_class)
+        return merged_row(known, fresh)._replace(error_class=known.error_class or fresh.error_class)
 
     parts = [fresh_row(fact(error_class=name), 1, 1) for name in ("TimeoutError", "ConnectionError")]
     assert settled(parts, first_come) != settled(parts[::-1], first_come)
