@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable
 
-from bench import alerting, decode, hostile, intake, mapping, volume
+from bench import alerting, decode, hostile, intake, mapping, noisy, volume
 from bench.campaign.main import main as campaign
 from bench.goals import show_goals
 from bench.measures import insist_on_quiet
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[Options], Outcome]] = {
     "alerting": alerting.main,
     "volume": volume.main,
     "hostile": lambda _: Outcome(hostile.main()),
+    "noisy": lambda _: Outcome(noisy.main()),
     "campaign": lambda options: Outcome(campaign(options.rest)),
 }
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +24,16 @@ from console.embedded.postgres import Postgres
 from tests import servers
 from tests.live import LiveConsole
 from tests.online import JSON
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of so many bytes at this folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 class Plant:
@@ -103,6 +114,23 @@ class Plant:
             yield
         finally:
             later.join()
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """The disk of the database is full; afterwards it is not, and the server runs, started again where it died."""
+        filler = self.server.home / "filler"
+        with filler.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 20))
+                file.flush()
+        try:
+            yield
+        finally:
+            filler.unlink()
+            process = self.postgres._process
+            if process is None or process.poll() is not None:
+                self.postgres.stop()
+                self.postgres.start()
 
     @contextmanager
     def crowded(self) -> Iterator[None]:

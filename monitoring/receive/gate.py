@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import monotonic
 
 from django.db import DatabaseError, InterfaceError
 
@@ -51,7 +51,7 @@ class KeyRing:
         """Return whose key this is; None for what opens nothing. Raises KeysUnavailable."""
         mark = hashlib.sha256(key.encode()).digest()
         good = self._good.get(mark)
-        age = time.monotonic() - good.at if good else _OUTAGE_S
+        age = monotonic() - good.at if good else _OUTAGE_S
         if good and age < _TRUSTED_S:
             if age > _RENEW_S:
                 self._ask(mark, key)
@@ -84,7 +84,7 @@ class KeyRing:
         found = answered.result()
         self._good.pop(mark, None)
         if found is not None:
-            self._good[mark] = _Good(time.monotonic(), found)
+            self._good[mark] = _Good(monotonic(), found)
             if len(self._good) > _MOST_KEYS:
                 self._good.popitem(last=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from tests.monitoring.line import span, traces
-from tests.outage import Plant
+from tests.outage import Plant, small_disk
 
 _number = itertools.count(1)
 
@@ -169,3 +170,41 @@ def test_what_was_answered_adds_up_after_all_that(plant: Plant) -> None:
         assert time.monotonic() < deadline, (kept, found)
         time.sleep(0.5)
     assert found[2] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_it_asks_to_come_back_while_the_disk_is_full_and_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    with small_disk(tmp_path / "server", "500m"):
+        plant = Plant(tmp_path)
+        try:
+            before = [plant.post(traces(span(f"before {number}")))[0] for number in range(5)]
+            with plant.full():
+                during = _until_refused(plant)
+            after = _taken(plant, traces(span("after")))
+            names = [name for (name,) in plant.asked("SELECT root_name FROM monitoring_run")]
+        finally:
+            plant.stop()
+    assert (before, after) == ([200] * 5, 200)
+    assert set(during) <= {(200, ""), (503, "1")}
+    assert during[-1] == (503, "1")
+    # What was acknowledged while the last room was used up is there as well.
+    taken = sum(status == 200 for status, _ in during)
+    assert sorted(name for name in names if name.startswith("before")) == [f"before {number}" for number in range(5)]
+    assert sum(name.startswith("during") for name in names) >= taken
+
+
+def _until_refused(plant: Plant) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    while not found or found[-1][0] == 200:
+        text = os.urandom(2_000_000).hex()
+        found.append(plant.post(traces(span(f"during {next(_number)}", said={"text": text}))))
+        assert len(found) < 1_000
+    return found
+
+
+def _taken(plant: Plant, body: bytes) -> int:
+    deadline = time.monotonic() + 20
+    while (status := plant.post(body)[0]) != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return status
