@@ -22,6 +22,7 @@ from bench.campaign.plant import Plant, Tenant
 TENANTS = ["Aster Foods", "Birch Metals", "Cedar Pharma"]
 #: A claim of a worker that died runs out after a minute.
 _QUIET_S = 180.0
+_COUNTED_S = 45.0
 _AWAITED = "kind IN ('notification', 'run_settle')"
 
 
@@ -74,7 +75,7 @@ def campaign(
             _let_claims_run_out(plant)
         _wait_until_quiet(plant, quiet_s)
         told = read(ledger / "ledger")
-        verdict = check(plant, tenants, told, crew.sink.received)
+        verdict = check(plant, tenants, told, crew.sink.received, patience_s=min(quiet_s, _COUNTED_S))
         crew.stop()
         seconds = time.monotonic() - begun
         return Outcome(nemesis.toll, verdict, seconds, told.acked_items, len(told.acked), list(plant.deaths))

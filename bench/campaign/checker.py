@@ -23,8 +23,6 @@ from bench.campaign.plant import Plant, Tenant
 from console import roles
 from console.embedded import postgres
 
-#: Counts of a worker that was killed are written by whoever finds its file.
-_COUNTED_S = 45.0
 _ITEM = re.compile(rb"([0-9a-f]{8}-s\d{3}-\d{7}):(\d{3})")
 _COUNTERS = (
     "runs", "failed", "events", "first_attempts", "retries", "successes", "retry_successes", "dead_letters",
@@ -81,8 +79,14 @@ class Verdict:
             self.examples.append(example)
 
 
-def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping[str, int]) -> Verdict:
-    """Do the set arithmetic. `received` counts the webhooks' ids."""
+def check(
+    plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping[str, int], *, patience_s: float
+) -> Verdict:
+    """Do the set arithmetic. `received` counts the webhooks' ids.
+
+    What a worker counted that was killed is written down by whoever finds its file: so long it is waited for.
+    """
+    deadline = time.monotonic() + patience_s
     verdict = Verdict(acked=told.acked_items, wrong_answers=len(told.wrong_answers) + len(told.refused))
     for wrong in (*told.wrong_answers, *(f"{name} was refused: {why}" for name, why in told.refused.items())):
         verdict.note(wrong)
@@ -94,7 +98,7 @@ def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping
         _check_api(verdict, plant, tenant, own)
         _check_rows(verdict, plant, tenant, own)
         _check_notifications(verdict, plant, tenant, own, received)
-        _check_outcomes(verdict, plant, tenant, {sign: told.signs[number, sign] for sign in "ALRU"})
+        _check_outcomes(verdict, plant, tenant, {sign: told.signs[number, sign] for sign in "ALRU"}, deadline)
     return verdict
 
 
@@ -206,13 +210,12 @@ def _check_notifications(
         verdict.repeated_messages += max(0, received.get(message_id, 0) - 1)
 
 
-def _check_outcomes(verdict: Verdict, plant: Plant, tenant: Tenant, seen: Mapping[str, int]) -> None:
+def _check_outcomes(verdict: Verdict, plant: Plant, tenant: Tenant, seen: Mapping[str, int], deadline: float) -> None:
     """Every answer that a sender saw was counted before, once; what it did not see may have been counted.
 
     A refusal without a known sender (the database could not say whose the key is) is nobody's, so those have no least.
     """
     statement = "SELECT status = 200, sum(requests)::int FROM monitoring_intakeoutcome WHERE tenant_id = %s GROUP BY 1"
-    deadline = time.monotonic() + _COUNTED_S
     while (counted := dict(plant.rows(statement, [tenant.id]))).get(True, 0) < seen["A"]:
         if time.monotonic() > deadline:
             break
