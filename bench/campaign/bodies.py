@@ -84,21 +84,27 @@ def _request(plan: Plan) -> Any:
 def _fill(span: Any, plan: Plan, number: int, place: int) -> None:
     spans, _ = SHAPES[plan.kind]
     is_root = place == 0 and plan.kind != "tail"
-    # The halves of a trace may not share span ids.
-    own = place + (100 if plan.kind == "tail" else 1)
-    span.trace_id, span.span_id = plan.trace_id(number), own.to_bytes(8, "big")
+    span.trace_id, span.span_id = plan.trace_id(number), _span_number(plan, place).to_bytes(8, "big")
     span.parent_span_id = b"" if is_root else (1).to_bytes(8, "big")
     span.name, span.kind = ("order.release", 2) if is_root else (f"step {place}", 1)
     span.end_time_unix_nano = plan.at_ns
     span.start_time_unix_nano = plan.at_ns - DURATION_MS * 1_000_000
     said = {ITEM: f"{plan.stamp}:{number * spans + place:03d}", "order.id": f"o-{plan.seq}"}
     if is_root:
-        said["andon.workflow"] = f"{plan.kind} line"
+        said["andon.workflow"] = "halved line" if plan.kind in ("head", "again") else f"{plan.kind} line"
     _say(span, said)
     if plan.kind in ("retry", "dead") and place > 0:
         _try(span, plan, place)
     if plan.kind == "poison" and place == spans - 1:
         span.trace_id = bytes(16)
+
+
+def _span_number(plan: Plan, place: int) -> int:
+    """Its id within the trace: what is told again has the ids of the two halves."""
+    halves = SHAPES["head"][0]
+    if plan.kind == "tail":
+        return halves + place + 1
+    return place + 1
 
 
 def _try(span: Any, plan: Plan, attempt: int) -> None:

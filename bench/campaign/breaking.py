@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from monitoring import project
 from monitoring.decode.answers import content_type
 from monitoring.failpoints import reach
 from monitoring.receive import accept as accepting
-from monitoring.receive import app
+from monitoring.receive import door
 from monitoring.receive.arrival import Answer, Arrival
 from monitoring.receive.log import Kept, digest
 from partners.scope import tenant_scope
@@ -47,12 +48,12 @@ def _count_later() -> None:
 
 
 def _answer_first() -> None:
-    endpoint: Any = app
+    endpoint: Any = door
     accept = endpoint.accept
     workers = ThreadPoolExecutor(4)
 
     def at_once(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer:
-        workers.submit(accept, arrival, after)
+        workers.submit(accept, replace(arrival, room=None), after)
         return Answer(200, b"", content_type(arrival.encoding))
 
     endpoint.accept = at_once

@@ -22,6 +22,8 @@ from bench.campaign.plant import Plant, Tenant
 TENANTS = ["Aster Foods", "Birch Metals", "Cedar Pharma"]
 #: A claim of a worker that died runs out after a minute.
 _QUIET_S = 180.0
+_COUNTED_S = 45.0
+_AWAITED = "kind IN ('notification', 'run_settle')"
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def campaign(
             _let_claims_run_out(plant)
         _wait_until_quiet(plant, quiet_s)
         told = read(ledger / "ledger")
-        verdict = check(plant, tenants, told, crew.sink.received)
+        verdict = check(plant, tenants, told, crew.sink.received, patience_s=min(quiet_s, _COUNTED_S))
         crew.stop()
         seconds = time.monotonic() - begun
         return Outcome(nemesis.toll, verdict, seconds, told.acked_items, len(told.acked), list(plant.deaths))
@@ -111,13 +113,13 @@ def _make_channel(plant: Plant, tenant: Tenant, port: int) -> None:
 
 def _let_claims_run_out(plant: Plant) -> None:
     plant.rows("UPDATE monitoring_notification SET claimed_until = now() WHERE claimed_until > now()")
-    plant.rows("UPDATE monitoring_timer SET due_at = now() WHERE kind = 'notification' AND due_at > now()")
+    plant.rows(f"UPDATE monitoring_timer SET due_at = now() WHERE {_AWAITED} AND due_at > now()")
 
 
 def _wait_until_quiet(plant: Plant, most_s: float) -> None:
-    """Until no notification waits to be sent. What never goes out is for the checker to say."""
+    """Until no notification waits to be sent and no run to be settled. What never comes is for the checker to say."""
     deadline = time.monotonic() + most_s
-    waiting = "SELECT count(*) FROM monitoring_notification WHERE state = 'intended'"
+    waiting = f"SELECT count(*) FROM monitoring_timer WHERE {_AWAITED}"
     while plant.rows(waiting)[0][0] and time.monotonic() < deadline:
         plant.revive()
         time.sleep(0.5)

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,6 @@ from console import roles
 from console.embedded import postgres
 
 _ITEM = re.compile(rb"([0-9a-f]{8}-s\d{3}-\d{7}):(\d{3})")
-#: Whatever the console's clock said when it was sent.
-_USAGE = "usage/?since=2000-01-01T00:00:00Z&until=2100-01-01T00:00:00Z"
 _COUNTERS = (
     "runs", "failed", "events", "first_attempts", "retries", "successes", "retry_successes", "dead_letters",
     "duration_ms",
@@ -45,8 +44,7 @@ class Verdict:
     wrong_answers: int = 0
     indeterminate_stored: int = 0
     repeated_messages: int = 0  # at least once: allowed, shown
-    #: 429 and 503 as the senders saw them, and as the console wrote them down; a process that is killed takes along
-    #: those of its last seconds, and an answer that was cut off is written down all the same.
+    #: 429 and 503 as the senders saw them, and as the console counted them for its tenants.
     refusals_seen: int = 0
     refusals_written: int = 0
     examples: list[str] = field(default_factory=list)
@@ -81,10 +79,15 @@ class Verdict:
             self.examples.append(example)
 
 
-def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping[str, int]) -> Verdict:
-    """Do the set arithmetic. `received` counts the webhooks' ids."""
+def check(
+    plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping[str, int], *, patience_s: float
+) -> Verdict:
+    """Do the set arithmetic. `received` counts the webhooks' ids.
+
+    What a worker counted that was killed is written down by whoever finds its file: so long it is waited for.
+    """
+    deadline = time.monotonic() + patience_s
     verdict = Verdict(acked=told.acked_items, wrong_answers=len(told.wrong_answers) + len(told.refused))
-    verdict.refusals_seen = told.put_off
     for wrong in (*told.wrong_answers, *(f"{name} was refused: {why}" for name, why in told.refused.items())):
         verdict.note(wrong)
     found = _stored(plant, tenants)
@@ -95,9 +98,7 @@ def check(plant: Plant, tenants: Sequence[Tenant], told: Told, received: Mapping
         _check_api(verdict, plant, tenant, own)
         _check_rows(verdict, plant, tenant, own)
         _check_notifications(verdict, plant, tenant, own, received)
-    # Never more refusals than requests that were put off or ended without an answer.
-    most = told.put_off + sum(told.unsure.values())
-    verdict.drift("refusals", max(0, verdict.refusals_written - most), f"{verdict.refusals_written} of at most {most}")
+        _check_outcomes(verdict, plant, tenant, {sign: told.signs[number, sign] for sign in "ALRU"}, deadline)
     return verdict
 
 
@@ -175,11 +176,6 @@ def _check_api(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) ->
     verdict.drift("alerts", len(alerts) - len(own.alerts), f"{tenant.name} has {len(alerts)} of {len(own.alerts)}")
     counted, wanted = sum(alert["count"] for alert in alerts), own.alerts.total()
     verdict.drift("alert counts", counted - wanted, f"{tenant.name} counts {counted} of {wanted}")
-    used = list(_listed(plant, tenant, _USAGE))
-    for name, figure in (("requests", own.requests), ("items", own.items), ("rejected_items", own.rejected)):
-        said = sum(day[name] for day in used)
-        verdict.drift(f"usage: {name}", said - figure, f"{tenant.name} has {said}, stored are {figure}")
-    verdict.refusals_written += sum(day["refused"] for day in used)
 
 
 def _check_rows(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) -> None:
@@ -192,6 +188,10 @@ def _check_rows(verdict: Verdict, plant: Plant, tenant: Tenant, own: Expected) -
     for minute, name in {*found, *own.minutes}:
         have, wanted = found[minute, name], own.minutes[minute, name]
         verdict.drift(f"by minute: {name}", have - wanted, f"{tenant.name} {minute:%H:%M} has {have}, sent {wanted}")
+    statement = "SELECT count(*), sum(items)::int, sum(rejected)::int FROM monitoring_intake WHERE tenant_id = %s"
+    kept, names = plant.rows(statement, [tenant.id])[0], ("requests", "items", "rejected")
+    for name, said, wanted in zip(names, kept, (own.requests, own.items, own.rejected), strict=True):
+        verdict.drift(f"in the log: {name}", (said or 0) - wanted, f"{tenant.name} has {said}, sent {wanted}")
     attempts = plant.rows("SELECT count(*) FROM monitoring_attempt WHERE tenant_id = %s", [tenant.id])[0][0]
     verdict.drift("attempts", attempts - own.attempts, f"{tenant.name} has {attempts}, sent {own.attempts}")
 
@@ -210,6 +210,28 @@ def _check_notifications(
         verdict.repeated_messages += max(0, received.get(message_id, 0) - 1)
 
 
+def _check_outcomes(verdict: Verdict, plant: Plant, tenant: Tenant, seen: Mapping[str, int], deadline: float) -> None:
+    """Every answer that a sender saw was counted before, once; what it did not see may have been counted.
+
+    A refusal without a known sender (the database could not say whose the key is) is nobody's, so those have no least.
+    """
+    statement = "SELECT status = 200, sum(requests)::int FROM monitoring_intakeoutcome WHERE tenant_id = %s GROUP BY 1"
+    while (counted := dict(plant.rows(statement, [tenant.id]))).get(True, 0) < seen["A"]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    accepted, refused = counted.get(True, 0), counted.get(False, 0)
+    told = f"{tenant.name} counts {accepted} accepted and {refused} refused; seen were {dict(seen)}"
+    verdict.drift("outcomes: accepted", _outside(accepted, seen["A"], seen["A"] + seen["U"]), told)
+    verdict.drift("outcomes: refused", _outside(refused, 0, seen["L"] + seen["R"] + seen["U"]), told)
+    verdict.refusals_seen += seen["L"] + seen["R"]
+    verdict.refusals_written += refused
+
+
+def _outside(figure: int, least: int, most: int) -> int:
+    return max(0, least - figure, figure - most)
+
+
 def _same_set(verdict: Verdict, name: str, found: Any, wanted: set[str]) -> None:
     counted = Counter(found)
     twice = sum(count - 1 for count in counted.values())
@@ -221,7 +243,7 @@ def _listed(plant: Plant, tenant: Tenant, path: str) -> Iterator[dict[str, Any]]
     """All rows of a list of the API, page by page."""
     connection = http.client.HTTPConnection("127.0.0.1", plant.port, timeout=60)
     sign = "&" if "?" in path else "?"
-    address: str | None = f"/api/v1/{path}" + ("" if path == _USAGE else f"{sign}page_size=200")
+    address: str | None = f"/api/v1/{path}" + f"{sign}page_size=200"
     while address:
         connection.request("GET", address, headers={"Authorization": f"Bearer {tenant.token}"})
         answer = connection.getresponse()

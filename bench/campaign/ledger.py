@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +69,8 @@ class Told:
     acked: dict[str, int] = field(default_factory=dict)  # answers of 2xx
     refused: dict[str, str] = field(default_factory=dict)
     unsure: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    put_off: int = 0  # answers that ask to come back
+    #: Answers and missing answers by tenant and sign.
+    signs: Counter[tuple[int, str]] = field(default_factory=Counter)
     given_up: set[str] = field(default_factory=set)
     wrong_answers: list[str] = field(default_factory=list)  # a 2xx that did not reject what it must
 
@@ -90,6 +91,7 @@ def read(path: Path) -> Told:
                 told.plans[plan.id] = plan
                 continue
             name, _, more = rest.partition(" ")
+            told.signs[told.plans[name].tenant, sign] += 1
             match sign:
                 case "A":
                     told.acked[name] = told.acked.get(name, 0) + 1
@@ -97,8 +99,6 @@ def read(path: Path) -> Told:
                         told.wrong_answers.append(f"{name}: {more} rejected")
                 case "R":
                     told.refused[name] = more
-                case "L":
-                    told.put_off += 1
                 case "U":
                     told.unsure[name] += 1
                 case "G":

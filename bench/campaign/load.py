@@ -20,6 +20,7 @@ _PATIENCE_S = 10.0
 _COME_BACK = frozenset({408, 429, 502, 503, 504})
 #: Shares of requests that are sent again after their acknowledgement, twice at once, and given up when in doubt.
 _REPEATED, _DOUBLED, _DROPPED = 0.15, 0.04, 0.02
+_PIECES = frozenset({"head", "tail", "again"})
 
 
 class Broken(Exception):
@@ -96,20 +97,15 @@ class Load:
     async def _sender(self, number: int) -> None:
         planner = Planner(self.run, number, len(self.keys), self.seed)
         chance = random.Random(f"{self.seed}/{number}/fate")
-        connection, second = Connection(self.port), Connection(self.port)
+        lines = [Connection(self.port) for _ in range(3)]
         while not self.stopping:
             plans = planner.draw(time.time_ns())
             await self.ledger.attempted(plans)
-            # The halves of a trace, and twins of two tenants, go out at once and may overtake each other.
-            await asyncio.gather(
-                *(
-                    self._deliver(plan, chance, line)
-                    for plan, line in zip(plans, (connection, second), strict=False)
-                )
-            )  # fmt: skip
+            # The pieces of a trace, and twins of two tenants, go out at once and may overtake each other.
+            await asyncio.gather(*(self._deliver(plan, chance, line) for plan, line in zip(plans, lines, strict=False)))
             await asyncio.sleep(self.pause_s * (0.5 + chance.random()))
-        connection.close()
-        second.close()
+        for line in lines:
+            line.close()
 
     async def _deliver(self, plan: Plan, chance: random.Random, line: Connection) -> None:
         sent = wire(plan)
@@ -121,7 +117,7 @@ class Load:
             first = await self._once(plan, sent, line)
         while first in ("unsure", "later"):
             # A half that never came would leave its trace open for as long as the console waits.
-            if first == "unsure" and plan.kind not in ("head", "tail") and chance.random() < _DROPPED:
+            if first == "unsure" and plan.kind not in _PIECES and chance.random() < _DROPPED:
                 self.ledger.note("G", plan)
                 return
             await asyncio.sleep(0.1 + 0.5 * chance.random())

@@ -16,8 +16,10 @@ EVENT_KINDS = frozenset({"structured", "batch", "binary"})
 #: Spans of one trace, traces of one request.
 SHAPES = {
     "big": (64, 8), "small": (6, 1), "json": (8, 1), "retry": (3, 1), "dead": (3, 1), "head": (4, 1), "tail": (3, 1),
-    "poison": (6, 1),
+    "again": (7, 1), "poison": (6, 1),
 }  # fmt: skip
+#: A trace in two halves, and once more as a whole: three requests, numbered one after the other.
+_OF_ONE_TRACE = ("head", "tail", "again")
 EVENTS = {"structured": 1, "batch": 8, "binary": 1}
 #: One request in this many goes to a second tenant too, byte by byte the same.
 TWIN_EVERY = 25
@@ -30,8 +32,7 @@ _CLASS_SPAN = 24
 class Plan:
     """One request. `seq` counts a sender's requests; `at_ns` is when its spans and events ended.
 
-    `body_of` is the plan whose very bytes this one sends for another tenant; `trace_of` the request number whose trace
-    a "tail" goes on with.
+    A twin sends for its tenant the very bytes that another tenant sends.
     """
 
     run: int
@@ -73,8 +74,8 @@ class Plan:
         return datetime.fromtimestamp(self.at_ns // 1_000_000_000, UTC).replace(second=0, microsecond=0)
 
     def trace_id(self, number: int) -> bytes:
-        """The id of its trace with this number. A tail goes on with the trace of the request before it."""
-        seq = self.seq - 1 if self.kind == "tail" else self.seq
+        """The id of its trace with this number."""
+        seq = self.seq - _OF_ONE_TRACE.index(self.kind) if self.kind in _OF_ONE_TRACE else self.seq
         return trace_prefix(self.run, self.sender, seq) + number.to_bytes(4, "big")
 
     def as_json(self) -> dict[str, Any]:
@@ -96,13 +97,13 @@ class Planner:
         self._seq = 0
 
     def draw(self, now_ns: int) -> list[Plan]:
-        """Return the next request: two where a trace comes in two halves, or where a second tenant sends the same."""
+        """Return the next request: several where a trace is told piece by piece, or where two tenants send the same."""
         kind = self._chance.choices(list(SHARES), list(SHARES.values()))[0]
         tenant = self._chance.randrange(self._tenants)
         at_ns = now_ns // 1_000_000 * 1_000_000
         first = self._plan(kind, tenant, at_ns)
         if kind == "head":
-            return [first, self._plan("tail", tenant, at_ns)]
+            return [first, *(self._plan(other, tenant, at_ns) for other in _OF_ONE_TRACE[1:])]
         if kind != "big" and self._chance.randrange(TWIN_EVERY) == 0:
             other = (tenant + 1) % self._tenants
             return [first, Plan(self._run, self._sender, first.seq, other, kind, at_ns, twin=True)]

@@ -27,7 +27,7 @@ from console.embedded.valkey import Valkey
 from console.runtime import children, processes, readiness
 from tests.live import free_port
 
-_READY_S = 60.0
+_READY_S = 180.0
 _ENTRY = "bench.campaign.entry:application"
 
 
