@@ -1,7 +1,7 @@
 # make run: everything, from nothing to a console that runs. make test, make check, make bench: see README.md.
 PY := .venv/bin/python
 PYTHON ?=
-TEMPLATES = $(shell find . -path ./.venv -prune -o -path '*/templates/*' -name '*.html' -print)
+TEMPLATES = $(shell find . \( -path ./.venv -o -path './.andon*' \) -prune -o -path '*/templates/*' -name '*.html' -print)
 
 .PHONY: run install test check bench
 

@@ -25,6 +25,7 @@ BENCHES: dict[str, Callable[[Options], Outcome]] = {
     "noisy": lambda _: Outcome(noisy.main()),
     "campaign": lambda options: Outcome(campaign(options.rest)),
 }
+_PATIENCE_S, _QUICK_PATIENCE_S = 20.0, 0.5
 
 
 def main() -> None:
@@ -35,11 +36,13 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="measure although the machine is not quiet")
     parser.add_argument("--stored", type=int, default=10_000_000, help="spans stored before volume measures")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each system")
+    parser.add_argument("--patience", type=float, help="seconds to wait for a quiet machine before each turn")
     wanted, rest = parser.parse_known_args()
     if unknown := set(wanted.names) - BENCHES.keys():
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     load = insist_on_quiet(force=wanted.force or wanted.quick)
-    options = Options(quick=wanted.quick, stored=wanted.stored, rounds=wanted.rounds, rest=tuple(rest))
+    patience_s = wanted.patience or (_QUICK_PATIENCE_S if wanted.quick else _PATIENCE_S)
+    options = Options(wanted.quick, wanted.stored, wanted.rounds, patience_s, tuple(rest))
     found = Outcome(about={"quick": wanted.quick, "forced": wanted.force, "load_before": load})
     for name, bench in BENCHES.items():
         if not wanted.names or name in wanted.names:

@@ -115,7 +115,7 @@ def main(options: Options) -> Outcome:
             tenant = andon.provision("Watched")
             watcher = Watcher(andon, tenant)
             watcher.settle()
-            wait_for_quiet(20.0)
+            wait_for_quiet(options.patience_s)
             watcher.reconnect()
             alone = []
             for _ in range(_ALONE):

@@ -43,20 +43,42 @@ class Refused(RuntimeError):
 class _Line:
     """One kept connection and the body that is under way on it."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, timeout=_WAIT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, address: tuple[str, int], poll: select.epoll) -> None:
+        self._address, self._poll = address, poll
         self.body = b""
         self.sent_at = 0.0
         self._heard = b""
+        self._open()
+
+    def _open(self) -> None:
+        self.socket = socket.create_connection(self._address, timeout=_WAIT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll.register(self.socket.fileno(), select.EPOLLIN)
+
+    def open_again(self) -> None:
+        """A server closes a connection that was idle for some seconds."""
+        self._poll.unregister(self.socket.fileno())
+        self.socket.close()
+        self._open()
 
     def send(self, head: bytes, body: bytes) -> None:
         self.body, self.sent_at, self._heard = body, time.monotonic(), b""
-        self.socket.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        request = head + b"content-length: %d\r\n\r\n" % len(body) + body
+        try:
+            self.socket.sendall(request)
+        except ConnectionError:
+            self.open_again()
+            self.socket.sendall(request)
 
     def hear(self) -> tuple[int, bytes] | None:
-        """Return status and body of the answer once it is complete."""
-        more = self.socket.recv(65_536)
+        """Return status and body of the answer once it is complete; 503 where the server hung up before it spoke."""
+        try:
+            more = self.socket.recv(65_536)
+        except ConnectionError:
+            more = b""
+        if not more and not self._heard:
+            self.open_again()
+            return 503, b""
         if not more:
             raise Refused(f"The server closed the connection after {self._heard[:200]!r}.")
         self._heard += more
@@ -78,65 +100,63 @@ class Sender:
         told = {"host": address, "content-type": "application/x-protobuf", "content-encoding": "gzip", **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         self._head = f"POST {path} HTTP/1.1\r\n{lines}".encode()
-        self._lines = [_Line((host, int(port))) for _ in range(connections)]
+        self._poll = select.epoll()
+        self._free = [_Line((host, int(port)), self._poll) for _ in range(connections)]
+        self._busy: list[_Line] = []
+        self._again: deque[tuple[float, bytes]] = deque()  # when, and what, is to be sent once more
 
     def send(self, bodies: Iterable[bytes], *, per_second: float = 0.0, most_s: float = float("inf")) -> Sent:
         """Post everything, as fast as answers come or at most so many a second, for so long at most. Raises Refused."""
         sent, spent = Sent(), _cpu_s()
-        free, busy = list(self._lines), dict[int, _Line]()
-        poll = select.epoll()
-        for line in self._lines:
-            poll.register(line.socket.fileno(), select.EPOLLIN)
-        waiting: deque[tuple[float, bytes]] = deque()
         coming = iter(bodies)
         following = next(coming, None)
         sent.begun = time.monotonic()
-        while following is not None or waiting or busy:
+        while following is not None or self._again or self._busy:
             now = time.monotonic()
             if now - sent.begun > most_s:
                 following = None
             due = sent.begun + sent.requests / per_second if per_second else now
-            while free and waiting and waiting[0][0] <= now:
-                line = free.pop()
-                line.send(self._head, waiting.popleft()[1])
-                busy[line.socket.fileno()] = line
-            while free and following is not None and due <= now:
-                line = free.pop()
-                line.send(self._head, following)
-                busy[line.socket.fileno()] = line
+            while self._free and self._again and self._again[0][0] <= now:
+                self._post(self._again.popleft()[1])
+            while self._free and following is not None and due <= now:
+                self._post(following)
                 sent.requests += 1
                 following = next(coming, None)
                 due = sent.begun + sent.requests / per_second if per_second else now
-            patience = max(0.0, due - now) if free and following is not None else _WAIT_S
-            patience = min(patience, max(0.0, waiting[0][0] - now)) if waiting and free else patience
-            self._gather(poll.poll(patience), busy, free, waiting, sent)
+            patience = max(0.0, due - now) if self._free and following is not None else _WAIT_S
+            if self._again and self._free:
+                patience = min(patience, max(0.0, self._again[0][0] - now))
+            for number, _ in self._poll.poll(patience):
+                self._gather(number, sent)
         sent.ended, sent.cpu_s = time.monotonic(), _cpu_s() - spent
-        poll.close()
         return sent
 
-    def _gather(
-        self,
-        ready: Sequence[tuple[int, int]],
-        busy: dict[int, _Line],
-        free: list[_Line],
-        waiting: deque[tuple[float, bytes]],
-        sent: Sent,
-    ) -> None:
-        for number, _ in ready:
-            line = busy[number]
-            answer = line.hear()
-            if answer is None:
-                continue
-            now = time.monotonic()
-            if answer[0] in {429, 503}:
-                sent.put_off += 1
-                waiting.append((now + 1.0, line.body))
-            elif answer[0] // 100 != 2:
-                raise Refused(f"The server answered {answer[0]}: {answer[1][:300]!r}")
-            else:
-                sent.latencies.append(now - line.sent_at)
-            del busy[number]
-            free.append(line)
+    def _post(self, body: bytes) -> None:
+        line = self._free.pop()
+        line.send(self._head, body)
+        self._busy.append(line)
+
+    def _gather(self, number: int, sent: Sent) -> None:
+        """Take what one connection has to say."""
+        line = next((line for line in self._busy if line.socket.fileno() == number), None)
+        if line is None:
+            for idle in self._free:
+                if idle.socket.fileno() == number:
+                    idle.open_again()
+            return
+        answer = line.hear()
+        if answer is None:
+            return
+        now = time.monotonic()
+        if answer[0] in {429, 503}:
+            sent.put_off += 1
+            self._again.append((now + 1.0, line.body))
+        elif answer[0] // 100 != 2:
+            raise Refused(f"The server answered {answer[0]}: {answer[1][:300]!r}")
+        else:
+            sent.latencies.append(now - line.sent_at)
+        self._busy.remove(line)
+        self._free.append(line)
 
 
 def written(bodies: Iterable[bytes], file: Path) -> int:

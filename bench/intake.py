@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from bench.andon import Andon
 from bench.database import Database
@@ -28,51 +29,49 @@ _KEYS = {"Phoenix": "phoenix", "MLflow": "mlflow", "COPY": "copy"}
 
 def main(options: Options) -> Outcome:
     """Measure. The quick form takes a minute and leaves the other consoles out: it is to steer by."""
-    with Database() as database:
+    with Database() as database, ExitStack() as started:
         loads = Loads(database.home)
         andon = Andon(database, "bench", connections=CONNECTIONS)
-        sides: dict[System, int] = {andon: REQUESTS, Copying(database): REQUESTS, Dropping(): REQUESTS}
+        started.callback(andon.stop)
         about = {"payloads_sha256": loads.source.digest, "gzip_level": GZIP_LEVEL, "postgresql": database.settings()}
         print(f"payloads: SHA-256 {loads.source.digest}, {SPANS} spans a request, gzip level {GZIP_LEVEL}")
         print("PostgreSQL for all:", ", ".join(f"{name}={value}" for name, value in database.settings().items()))
-        try:
-            if options.quick:
-                sides = dict.fromkeys(sides, _QUICK_REQUESTS)
-                series = alternate(sides, loads, database, rounds=_QUICK_ROUNDS, patience_s=0.5)
-            else:
-                tried = _try_connections(andon, loads, database)
-                about["connections"] = tried
-                slow = _peers(database)
-                few = dict.fromkeys(slow, _SLOW_ROUNDS)
-                every = {**sides, **dict.fromkeys(slow, _SLOW_REQUESTS)}
-                series = alternate(every, loads, database, rounds=options.rounds, few=few)
-            found = _rates(series)
-            found.add(_costs(series))
-            found.add(_memory(andon))
-            found.about |= about
-            return found
-        finally:
-            for side in sides:
-                side.stop()
+        sides: list[System] = [andon, Copying(database), Dropping()]
+        if options.quick:
+            shares = dict.fromkeys(sides, _QUICK_REQUESTS)
+            series = alternate(shares, loads, database, rounds=_QUICK_ROUNDS, patience_s=options.patience_s)
+        else:
+            about["connections"] = _try_connections(andon, loads, database, options.patience_s)
+            slow = _peers(database, started)
+            shares = {**dict.fromkeys(sides, REQUESTS), **dict.fromkeys(slow, _SLOW_REQUESTS)}
+            few = dict.fromkeys(slow, min(_SLOW_ROUNDS, options.rounds))
+            series = alternate(shares, loads, database, rounds=options.rounds, few=few, patience_s=options.patience_s)
+        found = _rates(series)
+        found.add(_costs(series))
+        found.add(_memory(andon))
+        found.about |= about
+        return found
 
 
-def _peers(database: Database) -> list[System]:
+def _peers(database: Database, started: ExitStack) -> list[System]:
     found: list[System] = []
     for recipe in (MLFLOW, PHOENIX):
         try:
-            found.append(Peer(recipe, database, connections=CONNECTIONS))
+            peer = Peer(recipe, database, connections=CONNECTIONS)
+            started.callback(peer.stop)
+            found.append(peer)
         except Unavailable as error:
             print(f"{recipe.name} is left out: {error}")
     return found
 
 
-def _try_connections(andon: Andon, loads: Loads, database: Database) -> Mapping[str, float]:
+def _try_connections(andon: Andon, loads: Loads, database: Database, patience_s: float) -> Mapping[str, float]:
     """One turn with each number of connections, after a warm-up; Andon keeps the best."""
-    turn(andon, loads.make(REQUESTS), database, patience_s=20.0)
+    turn(andon, loads.make(REQUESTS), database, patience_s=patience_s)
     rates: dict[int, float] = {}
     for number in (2, 4, 8):
         andon.connections = number
-        rates[number] = turn(andon, loads.make(REQUESTS), database, patience_s=20.0).rate
+        rates[number] = turn(andon, loads.make(REQUESTS), database, patience_s=patience_s).rate
         print(f"  {number} connections: {rates[number]:,.0f} spans/s", flush=True)
     andon.connections = max(rates, key=lambda number: rates[number])
     return {f"{number} connections, spans/s": rate for number, rate in rates.items()}

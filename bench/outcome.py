@@ -11,12 +11,14 @@ from bench.table import Figure
 class Options:
     """How much is measured: the spans stored before runs are read back, and the turns of each system.
 
-    `rest` are arguments that only the kill campaign knows.
+    Before each measure the machine is given up to `patience_s` seconds to come to rest. `rest` are arguments that
+    only the kill campaign knows.
     """
 
     quick: bool = False
     stored: int = 10_000_000
     rounds: int = 5
+    patience_s: float = 20.0
     rest: tuple[str, ...] = ()
 
 

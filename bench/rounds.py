@@ -122,7 +122,7 @@ def alternate(
     *,
     rounds: int,
     few: Mapping[System, int] | None = None,
-    patience_s: float = 20.0,
+    patience_s: float,
 ) -> dict[str, Series]:
     """Let the systems take turns, after a first round that warms all up. `systems` gives each its requests a turn.
 

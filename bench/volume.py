@@ -36,16 +36,15 @@ def main(options: Options) -> Outcome:
         full = Andon(database, "full", connections=CONNECTIONS, name="full")
         empty: Andon | None = None
         try:
-            found = _filled(full, database, wanted)
-            found.add(_read_back(full, database))
+            found = _filled(full, database, wanted, options.patience_s)
+            found.add(_read_back(full, database, options.patience_s))
             empty = Andon(database, "empty", connections=CONNECTIONS, name="empty")
             requests = _QUICK_REQUESTS if options.quick else REQUESTS
-            patience_s = 0.5 if options.quick else 20.0
             series = alternate(
                 {full: requests, empty: requests},
                 *(Loads(database.home), database),
                 rounds=options.rounds,
-                patience_s=patience_s,
+                patience_s=options.patience_s,
             )
             compared = ratio(series["full"], series["empty"])
             held = max(memory(pid).peak for pid in full.web_workers())
@@ -65,7 +64,7 @@ def main(options: Options) -> Outcome:
                 empty.stop()
 
 
-def _filled(full: Andon, database: Database, wanted: int) -> Outcome:
+def _filled(full: Andon, database: Database, wanted: int, patience_s: float) -> Outcome:
     """Fill several tenants; what it took and what it weighs."""
     tenants = [full.tenant, *(full.provision(f"Plant{number}") for number in range(1, _TENANTS))]
     database.checkpoint()
@@ -73,7 +72,7 @@ def _filled(full: Andon, database: Database, wanted: int) -> Outcome:
         before = stored(connection)
         print(f"  storing {wanted:,} spans in {_TENANTS} tenants", flush=True)
         spans, seconds = fill(full, tenants, wanted)
-        wait_for_quiet(20.0)
+        wait_for_quiet(patience_s)
         database.checkpoint()
         grown = stored(connection).since(before)
     print(f"  stored {spans:,} spans in {seconds:.0f} s", flush=True)
@@ -84,7 +83,7 @@ def _filled(full: Andon, database: Database, wanted: int) -> Outcome:
     ])  # fmt: skip
 
 
-def _read_back(full: Andon, database: Database) -> Outcome:
+def _read_back(full: Andon, database: Database, patience_s: float) -> Outcome:
     """Random runs of one tenant, over REST and through the selector that page and REST share."""
     chance, tenant = random.Random(11), full.tenant
     with database.connect(full.database_name) as connection:
@@ -95,7 +94,7 @@ def _read_back(full: Andon, database: Database) -> Outcome:
     runs = [row[0] for row in rows]
     chance.shuffle(runs)
     runs = runs[: _RUNS + _WARM_UP]
-    wait_for_quiet(20.0)
+    wait_for_quiet(patience_s)
     over_rest, selected = _over_rest(full, runs)[_WARM_UP:], _selected(full, runs)[_WARM_UP:]
     figures = [
         Figure("volume", f"one run's spans {how}, n={len(waits)}, p{share * 100:.0f}", percentile(waits, share), "ms")
