@@ -164,5 +164,5 @@ def _extensions(attributes: Mapping[str, object]) -> Attributes:
         elif isinstance(value, int) and abs(value) <= _MAX_EXTENSION:
             extensions[name] = value
         else:
-            raise Poison(f"the extension {name} is neither a string, a whole number, true nor false")
+            raise Poison(f"the extension {name[:60]} is neither a string, a whole number, true nor false")
     return extensions

@@ -48,6 +48,8 @@ def _submessages(body: bytes, pos: int, end: int, budget: list[int]) -> dict[int
     found: dict[int, list[tuple[int, int]]] = {}
     while pos < end:
         tag, pos = _tag(body, pos, end, budget)
+        if tag < 8:
+            raise MalformedPayload(f"The protobuf body has a field without a number at byte {pos}; send OTLP 1.x.")
         if tag & 7 == 2:
             size, pos = _varint(body, pos, end)
             if tag in (_FIRST, _SECOND):
@@ -69,10 +71,7 @@ def _tag(body: bytes, pos: int, end: int, budget: list[int]) -> tuple[int, int]:
             f"The protobuf body is broken somewhere and holds more than {_MOST_FIELDS} fields around its items, "
             f"too many to look for it; the search ended at byte {pos}."
         )
-    tag, after = _varint(body, pos, end)
-    if tag < 8:
-        raise MalformedPayload(f"The protobuf body has a field without a number at byte {after}; send OTLP 1.x.")
-    return tag, after
+    return _varint(body, pos, end)
 
 
 def _past(body: bytes, pos: int, end: int, tag: int) -> int:
@@ -89,7 +88,10 @@ def _past(body: bytes, pos: int, end: int, tag: int) -> int:
 
 
 def _past_group(body: bytes, pos: int, end: int, tag: int, budget: list[int]) -> int:
-    """The place after a group and the groups inside of it. OTLP has none, and protobuf passes over them."""
+    """The place after a group and the groups inside of it, whose fields need no numbers.
+
+    OTLP has no groups, and protobuf passes over them like this.
+    """
     opened = [tag + 1]
     while opened:
         inner, pos = _tag(body, pos, end, budget)

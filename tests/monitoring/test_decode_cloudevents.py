@@ -122,6 +122,7 @@ def test_it_refuses_a_bad_binary_event(headers: dict[str, str], reason: str) -> 
         ({"subject": {"a": 1}}, "subject is not a string"),
         ({"extra": {"a": 1}}, "the extension extra is neither"),
         ({"extra": [1]}, "the extension extra is neither"),
+        ({"x" * 5_000: [1]}, f"the extension {'x' * 60} is neither"),
         ({"extra": 1.5}, "the extension extra is neither"),
         ({"Extra": "x"}, "'Extra' is not lower-case letters and digits"),
         ({"data": 1, "data_base64": "AQID"}, "both data and data_base64"),
@@ -256,9 +257,9 @@ def test_it_refuses_a_batch_of_100k_tiny_events() -> None:
 
 def test_it_holds_the_limit_of_a_batch_exactly() -> None:
     asked = payload(Signal.EVENTS, Encoding.CLOUDEVENT_BATCH, json.dumps([EVENT, EVENT]).encode())
-    assert len(decode(asked, Limits(items=2)).events) == 2
+    assert len(decode(asked, Limits(batch=2)).events) == 2
     with pytest.raises(PayloadTooLarge, match="more than 1 events"):
-        decode(asked, Limits(items=1))
+        decode(asked, Limits(batch=1))
 
 
 def test_it_reads_what_the_javascript_sdk_sends() -> None:

@@ -205,6 +205,12 @@ def test_it_refuses_only_the_item_with_an_integer_of_a_million_digits() -> None:
     assert (len(decoded.spans), [rejection.index for rejection in decoded.rejections]) == (1, [0])
 
 
+def test_it_does_not_look_for_one_bad_value_in_a_very_long_body() -> None:
+    body = orjson.dumps(json_request(json_span(name="HERE"))).replace(b"HERE", b"\\ud800" * 3_000_000)
+    with pytest.raises(MalformedPayload, match="surrogate"):
+        from_json(body)
+
+
 def test_it_cuts_deep_and_long_values() -> None:
     value: dict[str, object] = {"stringValue": "x"}
     for _ in range(200):

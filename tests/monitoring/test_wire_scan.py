@@ -110,8 +110,13 @@ def test_it_passes_what_protobuf_skips_cheaply(name: str) -> None:
 
 @pytest.mark.parametrize(
     "group",
-    [b"\x7b\x7c", b"\x7b\x83\x01\x7a\x02ab\x84\x01\x78\x05\x7c", b"\x0b\x12\x02\x0a\x00\x0c"],
-    ids=["empty", "nested", "number-of-a-field"],
+    [
+        b"\x7b\x7c",
+        b"\x7b\x83\x01\x7a\x02ab\x84\x01\x78\x05\x7c",
+        b"\x0b\x12\x02\x0a\x00\x0c",
+        b"\x7b\x02\x00\x00\x05\x7c",
+    ],
+    ids=["empty", "nested", "number-of-a-field", "no-number-inside"],
 )
 def test_it_reads_again_what_stands_beside_a_group_that_protobuf_passes_over(group: bytes) -> None:
     span = length_delimited(2, wire(spans_in(request_of(1))[0]))
