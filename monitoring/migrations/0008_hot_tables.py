@@ -18,7 +18,7 @@ CREATE INDEX plaintry_by_unit ON monitoring_plaintry
 
 
 class Migration(migrations.Migration):
-    dependencies = [("monitoring", "0006_retention")]
+    dependencies = [("monitoring", "0007_storage_care")]
 
     operations = [
         *[DropForeignKeys(name) for name in PROJECTIONS],
