@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from psycopg.conninfo import make_conninfo
 
 from console.embedded.postgres import connection as connection_of
-from monitoring.models import Intake
+from monitoring.models import Intake, IntakeDay
 from monitoring.models.intake import first_id
 from monitoring.receive.arrival import Arrival
 from monitoring.receive.log import Kept, keep
@@ -114,6 +114,7 @@ def test_it_says_when_something_came_last_however_long_ago(owner: Member, strang
         with owner.scope():
             at = datetime.now(UTC) - ago
             kept(owner, at, str(ago).encode())
+            IntakeDay.objects.create(day=at.date(), signal="traces", counted_to=0)
             assert last_received_at(owner.viewer, datetime.now(UTC)) == at
     with owner.scope():
         assert reception(owner.viewer, datetime.now(UTC)).requests == 1
