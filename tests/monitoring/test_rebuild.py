@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from monitoring.models import (
     Alert,
+    BusinessKey,
     DeadLetter,
+    Event,
     Intake,
     MappingRule,
     Notification,
@@ -125,9 +127,21 @@ def _run_from_nowhere(member: Member) -> None:
     assert known is not None
     known.pk, known.trace_id, known.intakes = None, b"nobody told this", []
     known.save(force_insert=True)
+    BusinessKey.objects.create(key_type="order", value="1", run=known, at=at(0))
 
 
-@pytest.mark.parametrize("damage", [_other_figures, _lost_figures, _other_runs, _lost_letters, _run_from_nowhere])
+def _event_from_nowhere(member: Member) -> None:
+    known = Event.objects.order_by("pk").first()
+    assert known is not None
+    known.pk, known.event_id = None, "nobody sent this"
+    known.save(force_insert=True)
+    BusinessKey.objects.create(key_type="order", value="1", event=known, at=at(0))
+
+
+_DAMAGES = [_other_figures, _lost_figures, _other_runs, _lost_letters, _run_from_nowhere, _event_from_nowhere]
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
 def test_it_puts_right_what_is_not_as_the_log_says(
     owner: Member, process: Process, damage: Callable[[Member], None]
 ) -> None:  # fmt: skip
