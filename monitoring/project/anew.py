@@ -26,6 +26,9 @@ from monitoring.stages import Projected
 from monitoring.timers import timers_clear, timers_set
 
 _DELETE = "DELETE FROM monitoring_run WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)"
+_DELETE_KEYS = """
+DELETE FROM monitoring_businesskey WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
     units = units_told_by(ids, []) if ids else set()
     tellers = {run.row.trace_id for run in projected} | {row.trace_id for row in gone}
     told = placed_attempts(projected, [])
-    correct_plain(ids, [placed for placed in told if placed.plain], desk)
+    correct_plain(_with_plain(projected, gone), [placed for placed in told if placed.plain], desk)
     news = write_told(told, figures, desk, anew=tellers, also=units)
     figures.write(desk.tenant_id)
     _remove([row.id for row in gone if row.id is not None], desk)
@@ -113,11 +116,18 @@ def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk, q
     return ProjectedRun(fact, row, known)
 
 
+def _with_plain(runs: Sequence[ProjectedRun], gone: Sequence[RunRow]) -> list[int]:
+    """The runs that have plain tries, or had: of others none is noted, and none is looked for."""
+    kept = [run.id for run in runs if run.row.plain_tries or (run.before and run.before.plain_tries)]
+    return kept + [row.id for row in gone if row.id is not None and row.plain_tries]
+
+
 def _remove(ids: Sequence[int], desk: Desk) -> None:
     if ids:
         for kind in (TimerKind.RUN_SETTLE, TimerKind.RUN_QUIET, TimerKind.RUN_SLA):
             timers_clear(desk.tenant_id, kind, sorted(ids))
         with connection.cursor() as cursor:
+            cursor.execute(_DELETE_KEYS, [list(ids)])
             cursor.execute(_DELETE, [list(ids)])
 
 

@@ -25,6 +25,10 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s) ORDER B
 """
 _DELETE = "DELETE FROM monitoring_event WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)"
 
+_DELETE_KEYS = """
+DELETE FROM monitoring_businesskey WHERE tenant_id = current_setting('app.tenant_id')::int AND event_id = ANY(%s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class EventAnew:
@@ -66,6 +70,7 @@ def project_events_anew(events: Sequence[EventAnew], desk: Desk) -> tuple[News, 
     figures.write(desk.tenant_id)
     if gone:
         with connection.cursor() as cursor:
+            cursor.execute(_DELETE_KEYS, [gone])
             cursor.execute(_DELETE, [gone])
     other = changed | keyed
     return news, max(len(other), bool(news.changed)), len(gone)

@@ -20,12 +20,13 @@ from monitoring.project.local_root import entries_without_root, has_failed
 from monitoring.project.timers import QUIET_AFTER
 from monitoring.records import Decoded
 from monitoring.settle.reading import TraceTold, traces_told
+from monitoring.spans_once import spans_once
 from monitoring.timers import timers_clear
 from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
 #: A run of more spans is not read into memory; it keeps the sum of what its requests told.
-MOST_SPANS = 50_000
+MOST_SPANS = 100_000
 #: So many spans are read for one portion of runs, unless a single run has more.
 PORTION = 20_000
 
@@ -131,11 +132,11 @@ def _anew(row: _Stored, told: TraceTold, desk: Desk, how: _Manner) -> RunAnew | 
     """What all spans of a run say together; without any, that it is to go, or to be left alone."""
     if not told.spans or told.first_at is None or told.last_at is None:
         return RunAnew(row.trace_id, row.intakes, None, None) if how.rebuilding else None
-    decoded = Decoded(spans=tuple(told.spans))
-    fact = map_records(decoded, replace(desk, now=told.first_at)).runs[0]
+    spans = spans_once(told.spans)
+    fact = map_records(Decoded(spans=tuple(spans)), replace(desk, now=told.first_at)).runs[0]
     if fact.root_seen:
         return RunAnew(row.trace_id, row.intakes, fact, None)
-    entries = entries_without_root(told.spans)
+    entries = entries_without_root(spans)
     done = replace(fact, root_seen=True, root_failed=has_failed(entries)) if entries else None
     if done and (how.told_in_full or desk.now - told.last_at >= QUIET_AFTER):
         return RunAnew(row.trace_id, row.intakes, done, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from io import StringIO
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from monitoring.models import (
     Alert,
+    BusinessKey,
     DeadLetter,
+    Event,
     Intake,
     MappingRule,
     Notification,
@@ -125,9 +128,21 @@ def _run_from_nowhere(member: Member) -> None:
     assert known is not None
     known.pk, known.trace_id, known.intakes = None, b"nobody told this", []
     known.save(force_insert=True)
+    BusinessKey.objects.create(key_type="order", value="1", run=known, at=at(0))
 
 
-@pytest.mark.parametrize("damage", [_other_figures, _lost_figures, _other_runs, _lost_letters, _run_from_nowhere])
+def _event_from_nowhere(member: Member) -> None:
+    known = Event.objects.order_by("pk").first()
+    assert known is not None
+    known.pk, known.event_id = None, "nobody sent this"
+    known.save(force_insert=True)
+    BusinessKey.objects.create(key_type="order", value="1", event=known, at=at(0))
+
+
+_DAMAGES = [_other_figures, _lost_figures, _other_runs, _lost_letters, _run_from_nowhere, _event_from_nowhere]
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
 def test_it_puts_right_what_is_not_as_the_log_says(
     owner: Member, process: Process, damage: Callable[[Member], None]
 ) -> None:  # fmt: skip
@@ -253,6 +268,18 @@ def test_the_command_says_what_it_did(owner: Member, process: Process) -> None:
     assert said[0].getvalue().endswith("rows would be changed.\n")
     assert said[1].getvalue().endswith("rows were changed.\n")
     assert said[2].getvalue().endswith("Everything was as the log says.\n")
+
+
+def test_the_command_says_how_far_it_is(owner: Member, process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.management.commands.rebuild._EVERY_S", 0.0)
+    monkeypatch.setattr("monitoring.settle.phases._RUNS", 1)
+    told(owner)
+    out = StringIO()
+    call_command("rebuild", "--tenant", owner.tenant.slug, stdout=out)
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("runs (2 of 6)")]
+    assert len(lines) == 3
+    assert re.fullmatch(r"runs \(2 of 6\): \d+%, [\d,]+ runs/s, about \d+:\d\d:\d\d left in it", lines[0])
+    assert lines[-1].startswith("runs (2 of 6): 100%, ")
 
 
 def test_the_command_names_a_tenant_that_is_not_there(db: None) -> None:

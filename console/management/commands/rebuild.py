@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from monitoring.settle.rebuild import PHASES, Progress, RebuildRunning, rebuild
 from partners.selectors import tenant_named
 
 _EVERY_S = 1.0
+#: What a phase counts as it goes.
+_COUNTED = {"log": "requests", "runs": "runs", "events": "events"}
 
 
 class Command(BaseCommand):
@@ -39,13 +42,13 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no tenant '{tenant}'; `manage.py provision` makes one.")
         progress = Progress("log")
-        said_at, begun = 0.0, _Begun("", 0, 0.0)
+        said_at, begun = 0.0, _Begun("", 0.0, 0, 0.0)
         try:
             for progress in rebuild(found.pk, dry_run=dry_run, anew=restart):
                 if progress.resumed and not begun.phase:
                     self.stdout.write(f"Going on where an earlier rebuild stopped, in {progress.phase}.")
                 if progress.phase != begun.phase:
-                    begun = _Begun(progress.phase, progress.position, time.monotonic())
+                    begun = _Begun(progress.phase, progress.share, _rows(progress), time.monotonic())
                 elif time.monotonic() - said_at >= _EVERY_S:
                     said_at = time.monotonic()
                     self.stdout.write(_line(progress, begun))
@@ -66,20 +69,29 @@ class Command(BaseCommand):
         self.stdout.write(f"{sum(differing):,} rows {verb}." if differing else "Everything was as the log says.")
 
 
+@dataclass(frozen=True, slots=True)
 class _Begun:
-    """When this phase began here, and where."""
+    """Where a phase began here, and when."""
 
-    def __init__(self, phase: str, position: int, at: float) -> None:
-        self.phase, self.position, self.at = phase, position, at
+    phase: str
+    share: float
+    rows: int
+    at: float
 
 
 def _line(progress: Progress, begun: _Begun) -> str:
-    elapsed = time.monotonic() - begun.at
-    done, left = progress.position - begun.position, progress.mark - progress.position
+    elapsed = max(time.monotonic() - begun.at, 1e-6)
     number = [phase.name for phase in PHASES].index(progress.phase) + 1
-    rate = done / elapsed if elapsed > 0 else 0.0
-    eta = f", {timedelta(seconds=round(left / rate))} left in it" if rate else ""
-    return f"{progress.phase} ({number} of {len(PHASES)}): {progress.share:.0%}, {rate:,.0f} rows/s{eta}"
+    said = f"{progress.phase} ({number} of {len(PHASES)}): {progress.share:.0%}"
+    if rows := _rows(progress) - begun.rows:
+        said += f", {rows / elapsed:,.0f} {_COUNTED[progress.phase]}/s"
+    gained = progress.share - begun.share
+    left = elapsed * (1 - progress.share) / gained if gained > 0 else 0.0
+    return f"{said}, about {timedelta(seconds=round(left))} left in it" if left else said
+
+
+def _rows(progress: Progress) -> int:
+    return progress.counts.get(_COUNTED.get(progress.phase, ""), 0)
 
 
 def _is_difference(name: str) -> bool:
