@@ -10,9 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from bench.campaign.controls import ANSWER_FIRST, KEY_WITHOUT_TENANT, SECOND_TRANSACTION
-from monitoring import project
 from monitoring.decode.answers import content_type
 from monitoring.failpoints import reach
+from monitoring.project.rollups import Figures
 from monitoring.receive import accept as accepting
 from monitoring.receive import door
 from monitoring.receive.arrival import Answer, Arrival
@@ -31,20 +31,18 @@ def apply(control: str) -> None:
 
 
 def _count_later() -> None:
-    step: Any = project
-    write_rollups = step.write_rollups
+    figures: Any = Figures
+    write = figures.write
 
-    def later(*arguments: Any) -> None:
-        tenant_id = arguments[-1].tenant_id
-
-        def count() -> None:
+    def write_later(counted: Figures, tenant_id: int) -> None:
+        def write_now() -> None:
             reach("intake.committed")
             with tenant_scope(tenant_id, actor=accepting.ACTOR):
-                write_rollups(*arguments)
+                write(counted, tenant_id)
 
-        transaction.on_commit(count)
+        transaction.on_commit(write_now)
 
-    step.write_rollups = later
+    figures.write = write_later
 
 
 def _answer_first() -> None:

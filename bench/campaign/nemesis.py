@@ -24,6 +24,8 @@ DELIVERY_POINTS = ("delivery.sent", "delivery.marked")
 #: A part is left this long before it is killed again: its programs take two to three seconds to load.
 _BETWEEN_S = {"web": 4.0, "worker": 4.0, "broker": 1.0, "database": 2.5, "connection": 0.2}
 _RECOVERY_S = 120.0
+#: How long a fail point is armed at most, and what a process says that dies at one.
+_AT_POINT_S, _STRUCK = 60.0, '"failpoint"'
 #: Between kills, with this probability, something is slow, frozen or read-only for a few seconds.
 _HARDSHIP = 0.06
 
@@ -95,9 +97,9 @@ class Nemesis:
             self._decks[kind] = self._chance.sample(self._ways[kind], len(self._ways[kind]))
         return self._decks[kind].pop()
 
-    def at_point(self, point: str, probability: float, seconds: float) -> None:
-        """Kill web workers at one fail point for a while, again and again as they come back."""
-        self.strike("web", lambda: self._at_point(point, probability, seconds))
+    def at_point(self, point: str, probability: float, deaths: int) -> None:
+        """Kill web workers at one fail point, again and again as they come back."""
+        self.strike("web", lambda: self._at_point(point, probability, deaths))
 
     def worker_at(self, point: str) -> None:
         """Kill the worker at one fail point."""
@@ -133,21 +135,20 @@ class Nemesis:
         return name
 
     def _web_at_point(self) -> str:
-        return self._at_point(next(self._points["web"]), 0.04, 8.0)
+        return self._at_point(next(self._points["web"]), 0.04, 3)
 
-    def _at_point(self, point: str, probability: float, seconds: float) -> str:
+    def _at_point(self, point: str, probability: float, deaths: int) -> str:
         """The web server is started with the point armed, watched dying of it, and started again without."""
-        died_before = self._plant.count_said("web", '"failpoint"')
         self._plant.kill("web")
-        self.toll.kills["web"] += 1
         self._plant.start_child("web", f"{point}:exit:{probability}")
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        died_before = self._plant.count_said("web", _STRUCK)
+        end = time.monotonic() + _AT_POINT_S
+        while time.monotonic() < end and self._plant.count_said("web", _STRUCK) < died_before + deaths:
             self._plant.revive()
             time.sleep(0.1)
         self._mark = self._crew.mark()
         self._plant.kill("web")
-        self.toll.kills["web"] += 1 + max(0, self._plant.count_said("web", '"failpoint"') - died_before)
+        self.toll.kills["web"] += 2 + max(0, self._plant.count_said("web", _STRUCK) - died_before)
         self._plant.start_child("web")
         return f"web at {point}"
 

@@ -171,10 +171,11 @@ class Plant:
 
     def wait_ready(self) -> None:
         """Return once /readyz answers 200."""
-        deadline = time.monotonic() + _READY_S
+        deadline, died_before = time.monotonic() + _READY_S, len(self.deaths)
         while readiness.status(self.port) != 200:
             self.revive()
-            if time.monotonic() > deadline:
+            # One that dies again and again is not slow but broken.
+            if time.monotonic() > deadline or len(self.deaths) > died_before + 5:
                 raise RuntimeError("The console did not get ready:\n" + "\n".join(self.said("web")))
             time.sleep(0.05)
 
