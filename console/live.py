@@ -46,12 +46,15 @@ class Stream:
         if topics:
             self.woken.set()
 
+    def _may_be_told_at(self, topic: str) -> float:
+        return self._said.get(topic, 0.0) + _URGENT_GATHER_S.get(topic, _GATHER_S)
+
     async def next_topics(self) -> list[str]:
         """Return the topics that may be told now, as soon as there is one; empty after a quiet heartbeat."""
         while True:
             self.woken.clear()
             now = time.monotonic()
-            waits = {topic: self._said.get(topic, 0.0) + _URGENT_GATHER_S.get(topic, _GATHER_S) - now for topic in self.topics}
+            waits = {topic: self._may_be_told_at(topic) - now for topic in self.topics}
             due = sorted(topic for topic, wait in waits.items() if wait <= 0)
             if due:
                 self.topics.difference_update(due)
