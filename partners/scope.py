@@ -7,7 +7,7 @@ the shards of a distributed database, and a session-wide setting would leak thro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -66,12 +66,8 @@ def tenant_scope(
     on_behalf_of: str = "",
     reason: str = "",
     using: str = "default",
-    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Scope]:
-    """Open a transaction in which exactly this tenant's rows exist. Nested scopes must name the same tenant.
-
-    `settings` are PostgreSQL's own that hold for this transaction, such as {"lock_timeout": "3s"}.
-    """
+    """Open a transaction in which exactly this tenant's rows exist. Nested scopes must name the same tenant."""
     outer = _current.get()
     if outer is not None and outer.tenant_id != tenant_id:
         raise ScopeConflict(f"a scope for tenant {tenant_id} inside one for tenant {outer.tenant_id}")
@@ -79,7 +75,7 @@ def tenant_scope(
     # Within a transaction that is under way, an earlier scope's words still stand.
     is_new = not connections[using].in_atomic_block
     with transaction.atomic(using=using):
-        _state(scope, using, whole=not is_new, more=settings)
+        _state(scope, using, whole=not is_new)
         token = _current.set(scope)
         try:
             yield scope
@@ -97,14 +93,13 @@ def installation_scope(*, actor: str, reason: str = "", using: str = "default") 
         yield scope
 
 
-def _state(scope: Scope, using: str, *, whole: bool, more: Mapping[str, str] | None = None) -> None:
+def _state(scope: Scope, using: str, *, whole: bool) -> None:
     """Set what policies and triggers read; a new transaction knows nothing yet, so what is empty need not be said."""
     wanted = (
         ("app.tenant_id", str(scope.tenant_id)),
         ("app.actor", scope.actor),
         ("app.on_behalf_of", scope.on_behalf_of),
         ("app.reason", scope.reason),
-        *(more or {}).items(),
     )
     statement = "; ".join(f"SET LOCAL {name} = {_literal(value)}" for name, value in wanted if whole or value)
     with connections[using].cursor() as cursor:

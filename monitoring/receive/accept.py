@@ -31,8 +31,6 @@ ACTOR = "system:intake"
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
-#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch.
-_PATIENCE = {"lock_timeout": "3s", "statement_timeout": "4s"}
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
@@ -71,7 +69,7 @@ def _committed(
 ) -> Answer:
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(arrival.tenant_id, actor=ACTOR, settings=_PATIENCE):
+            with tenant_scope(arrival.tenant_id, actor=ACTOR):
                 kept = keep(arrival, payload, decoded)
                 reach("intake.inserted")
                 intended: tuple[int, ...] = ()

@@ -12,6 +12,9 @@ _Found = TypeVar("_Found")
 #: What intake asks, it asks by key: one plan serves, and making it anew would cost as much as what is asked. The plan
 #: may be made while the tables are empty; one that reads an empty table from end to end would do so when it is full.
 _BY_KEY = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch. Said once for each
+#: connection, since each word of a transaction's own costs all requests.
+_PATIENCE = "-c lock_timeout=3s -c statement_timeout=4s"
 
 
 def keep_own_connection() -> None:
@@ -20,7 +23,11 @@ def keep_own_connection() -> None:
     options = {name: value for name, value in wrapper.settings_dict["OPTIONS"].items() if name != "pool"}
     wrapper.settings_dict = {
         **wrapper.settings_dict,
-        "OPTIONS": {**options, "connect_timeout": 2, "options": f"{options.get('options', '')} {_BY_KEY}".strip()},
+        "OPTIONS": {
+            **options,
+            "connect_timeout": 2,
+            "options": f"{options.get('options', '')} {_BY_KEY} {_PATIENCE}".strip(),
+        },
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": False,
     }
