@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import itemgetter
 
 from django.db import connection
 
@@ -35,7 +36,7 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND known.run_id = wante
 
 def insert_plain(placed: Sequence[PlacedAttempt], desk: Desk) -> None:
     """Note these plain tries; without any, nothing is asked of the database."""
-    insert_rows("monitoring_plaintry", _COLUMNS, sorted({_row(one, desk) for one in placed}, key=str), "")
+    insert_rows("monitoring_plaintry", _COLUMNS, sorted({_row(one, desk) for one in placed}, key=itemgetter(1, 2)), "")
 
 
 def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], desk: Desk) -> None:
