@@ -109,7 +109,7 @@ def clock(context: RequestContext, at: datetime | None, zone: str = "") -> SafeS
         at.astimezone(UTC).isoformat(),
         exact,
         f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC",
-        f"{local:%d %b, %H:%M:%S}",
+        f"{local:%d %b, %H:%M}" if at.second == at.microsecond == 0 and at.minute == 0 else f"{local:%d %b, %H:%M:%S}",
     )
 
 

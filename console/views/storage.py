@@ -17,6 +17,7 @@ from console.access import tenant_page
 from console.asked import text
 from monitoring.models import LegalHold
 from monitoring.selectors.legal_holds import visible_holds
+from monitoring.selectors.reception import last_received_at
 from monitoring.selectors.storage import GROWTH_DAYS, storage, storage_of_tenants
 from monitoring.services.legal_holds import hold_place, hold_release
 from monitoring.storage.partitions import LEAST_RETENTION_DAYS
@@ -85,6 +86,7 @@ def _page(
     retention: int = max(int(settings.INTAKE_RETENTION_DAYS), LEAST_RETENTION_DAYS)
     shown = {
         "stored": stored,
+        "is_arriving": not stored.days and last_received_at(viewer, timezone.now()) is not None,
         "most": max((row.bytes_stored for row in stored.days), default=0),
         "today": today,
         "retention": retention,
