@@ -198,6 +198,7 @@ CELERY_BEAT_SCHEDULE = {
     "timers": {"task": "monitoring.timers_sweep", "schedule": 2.0},
     "intake_days_keep": {"task": "monitoring.intake_days_keep", "schedule": 3600.0},
     "intake_days_count": {"task": "monitoring.intake_days_count", "schedule": 300.0},
+    "plain_tries_prune": {"task": "monitoring.plain_tries_prune_all", "schedule": 3600.0},
 }
 
 # Mail and webhooks ---------------------------------------------------------------------------------------------------

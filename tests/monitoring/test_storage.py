@@ -11,12 +11,13 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
-from monitoring.models import Intake, IntakeDay, LegalHold
+from monitoring.models import Intake, IntakeDay, LegalHold, PlainTry
 from monitoring.models.intake import first_id
 from monitoring.selectors.usage import usage_by_day
 from monitoring.services.legal_holds import hold_place, hold_release
 from monitoring.storage.counting import days_count
 from monitoring.storage.partitions import Dropped, days_kept, partitions_drop, partitions_make
+from monitoring.storage.pruning import LATENESS, plain_tries_prune
 from monitoring.tasks import intake_days_count, intake_days_keep
 from partners.permission import RightMissing
 from tests import rows
@@ -214,3 +215,15 @@ def test_it_counts_every_tenant(owner: Member, stranger: Member) -> None:
 
 def test_an_id_and_the_databases_own_first_id_agree() -> None:
     assert first_id(datetime(2026, 11, 21, tzinfo=UTC)) == 20_778 * 86_400 * 2**21
+
+
+def test_notes_of_tries_go_once_no_death_can_come_late_enough(owner: Member, stranger: Member) -> None:
+    now = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    for member in (owner, stranger):
+        with member.scope():
+            for unit, age in ((1, LATENESS + timedelta(seconds=1)), (2, LATENESS - timedelta(seconds=1))):
+                PlainTry.objects.create(unit=unit, began_at=now - age)
+    assert plain_tries_prune(owner.tenant.pk, now) == 1
+    for member, left in ((owner, [2]), (stranger, [1, 2])):
+        with member.scope():
+            assert sorted(PlainTry.objects.values_list("unit", flat=True)) == left
