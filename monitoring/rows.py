@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 from django.db import connection
+from psycopg.pq import ExecStatus
 
 Row = tuple[Any, ...]
 
@@ -51,7 +52,9 @@ def execute(statement: str, parameters: Sequence[Any]) -> list[Row]:
     raw.prepare_threshold = 0
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
+        found = cursor.pgresult
+        # Asking the cursor for its description would make an object of each column.
+        return cursor.fetchall() if found is not None and found.status == ExecStatus.TUPLES_OK else []
 
 
 def _plain(value: object) -> str:

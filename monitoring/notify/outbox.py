@@ -15,12 +15,18 @@ from monitoring.findings import Kind, Severity
 from monitoring.live import announce, announce_soon
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
+from monitoring.rows import arrays, execute
 from monitoring.stages import Alerted, Notified
 from monitoring.timers import timers_set
 
 _LOUDEST_FIRST = [severity.value for severity in Severity]
 #: What happened longer ago than this when it arrived is history: it is shown, and nobody is woken.
 HISTORY = timedelta(hours=1)
+_KEPT_BACK = """
+SELECT alert_id FROM monitoring_notification
+WHERE tenant_id = current_setting('app.tenant_id')::int AND alert_id = ANY(%s::bigint[]) AND event = 'raised'
+  AND state = 'suppressed' AND tries = 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,7 @@ def _withheld(alert_ids: list[int]) -> list[int]:
     """Alerts that a channel judged too quiet, or history; they have grown since and are judged again."""
     if not alert_ids:
         return []
-    kept_back = Notification.objects.filter(
-        alert_id__in=alert_ids, event="raised", state=NotificationState.SUPPRESSED, tries=0
-    )
-    return sorted(set(kept_back.values_list("alert_id", flat=True)))
+    return sorted({alert_id for (alert_id,) in execute(_KEPT_BACK, arrays(["bigint"], [alert_ids]))})
 
 
 def notifications_write(alert_ids: Iterable[int], event: str, now: datetime) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
@@ -28,6 +27,7 @@ from console.embedded.home import PROJECT
 from console.runtime import children, processes, readiness
 from monitoring.models.delivery import TimerKind
 from monitoring.timers import timers_set
+from tests import loops
 from tests.cast import Member
 from tests.live import LiveConsole, free_port
 from tests.online import Online
@@ -37,7 +37,7 @@ _REQUEST = RequestFactory().get("/")
 
 
 def asked(view: Any) -> HttpResponse:
-    found: HttpResponse = asyncio.run(view(_REQUEST))
+    found: HttpResponse = loops.run(view(_REQUEST))
     return found
 
 

@@ -44,6 +44,12 @@ any_span = st.builds(
     start_ns=instants,
     end_ns=instants,
     status=st.sampled_from(StatusCode),
+    status_message=st.just(""),
+    scope_name=st.just(""),
+    resource=st.just({}),
+    attributes=st.just({}),
+    events=st.just(()),
+    links=st.just(()),
 )
 
 

@@ -17,6 +17,7 @@ from monitoring.receive.outcomes import Outcomes, totals_of_all
 from partners.keys import KeyHolder
 from partners.scope import tenant_scope
 from partners.services import ingest_key_issue
+from tests import loops
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, span, take_events, traces
 from tests.rows import make_channel
@@ -66,7 +67,7 @@ def run(application: IntakeApp, *senders: Sender) -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(application(sender.scope, sender.receive, sender.send) for sender in senders))
 
-    asyncio.run(all_of_them())
+    loops.run(all_of_them())
     application.door.close()
     application.door.outcomes.write()
 

@@ -11,6 +11,7 @@ from django.db import OperationalError
 from monitoring.receive import gate
 from monitoring.receive.gate import KeyRing, KeysUnavailable
 from partners.keys import KeyHolder
+from tests import loops
 
 HOLDER = KeyHolder("abc", 7, None)
 
@@ -58,7 +59,7 @@ def holders(ring: KeyRing, times: int = 1) -> set[KeyHolder | None]:
         await asyncio.gather(*ring._asking.values(), return_exceptions=True)
         return found
 
-    return asyncio.run(all_of_them())
+    return loops.run(all_of_them())
 
 
 def test_it_asks_once_for_all_who_wait(ring: KeyRing, database: Database, at: Callable[[float], None]) -> None:

@@ -22,6 +22,7 @@ from monitoring.receive.room import Hold, Room
 from monitoring.receive.share import Overloaded, OverShare, Share
 from monitoring.receive.turns import Stalled, Turns
 from monitoring.records import PayloadTooLarge
+from tests import loops
 
 NOISY, QUIET, THIRD = 1, 2, 3
 DONE = Answer(200, b"", "")
@@ -114,7 +115,7 @@ def together(*calls: Asking) -> list[Answer | BaseException]:
     async def all_of_them() -> list[Answer | BaseException]:
         return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))
 
-    return asyncio.run(all_of_them())
+    return loops.run(all_of_them())
 
 
 def ask(
@@ -187,7 +188,7 @@ def test_it_grows_no_threads_and_refuses_at_once_when_all_are_stuck(turns: Turns
         found.append(await ask(turns, THIRD, hold.wait)())
         return found
 
-    *refused, waited, answered = asyncio.run(story())
+    *refused, waited, answered = loops.run(story())
     assert [type(one) for one in refused] == [Stalled] * 3
     assert isinstance(waited, float)
     assert waited < 0.05
