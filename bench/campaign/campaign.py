@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -85,13 +86,22 @@ def campaign(
 
 
 def kills(
-    wanted: Mapping[str, int], progress: Callable[[Toll, int], None], *, items: int = 0, calm_s: float = 0.0
+    wanted: Mapping[str, int],
+    progress: Callable[[Toll, int], None],
+    *,
+    items: int = 0,
+    calm_s: float = 0.0,
+    most_s: float = math.inf,
 ) -> Callable[[Nemesis, Crew], None]:
-    """Kill until each kind has its number, resting up to twice `calm_s` in between, then wait for so many items."""
+    """Kill until each kind has its number, resting up to twice `calm_s` in between, then wait for so many items.
+
+    After `most_s` it ends with what it has.
+    """
 
     def strike(nemesis: Nemesis, crew: Crew) -> None:
-        nemesis.run(wanted, lambda toll: progress(toll, crew.acked_items), calm_s=calm_s)
-        while crew.acked_items < items:
+        end = time.monotonic() + most_s
+        nemesis.run(wanted, lambda toll: progress(toll, crew.acked_items), calm_s=calm_s, until=end)
+        while crew.acked_items < items and time.monotonic() < end:
             progress(nemesis.toll, crew.acked_items)
             time.sleep(0.1)
 

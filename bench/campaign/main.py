@@ -1,4 +1,7 @@
-"""`python -m bench campaign [--kills N] [--items N] [--seed S]`: the controls, the campaign, and its report."""
+"""`python -m bench campaign [--kills N] [--items N] [--seed S]`: the controls, the campaign, and its report.
+
+`--only kills` or `--only controls` runs one part by itself; `--minutes` ends the kills, whatever they have come to.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,13 @@ _TELL_EVERY_S = 15.0
 def main(arguments: Sequence[str] = ()) -> list[Figure]:
     """Run controls, scenarios and campaign; an error where a promise was broken or a control went unnoticed."""
     asked = _asked(arguments)
-    caught = _controls(asked.seed)
-    ran = _scenarios(asked.seed)
+    if asked.only == "controls":
+        return _only_controls(asked.seed)
+    caught = {} if asked.only else _controls(asked.seed)
+    ran = {} if asked.only else _scenarios(asked.seed)
     each = -(-asked.kills // len(KINDS))
-    faults = kills(dict.fromkeys(KINDS, each), _progress(), items=asked.items, calm_s=_CALM_S)
+    wanted, most_s = dict.fromkeys(KINDS, each), 60 * asked.minutes
+    faults = kills(wanted, _progress(), items=asked.items, calm_s=asked.calm, most_s=most_s)
     outcome = campaign(faults, seed=asked.seed)
     report.explain(outcome)
     figures = report.figures(outcome, caught, ran)
@@ -34,6 +40,13 @@ def main(arguments: Sequence[str] = ()) -> list[Figure]:
         show(figures)
         raise SystemExit("The campaign failed: a promise was broken, or a control was not caught.")
     return figures
+
+
+def _only_controls(seed: int) -> list[Figure]:
+    caught = _controls(seed)
+    if not all(caught.values()):
+        raise SystemExit("A control was not caught.")
+    return report.of_controls(caught)
 
 
 def _controls(seed: int) -> dict[str, bool]:
@@ -60,6 +73,9 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=300, help="in all, the same number of each kind")
     parser.add_argument("--items", type=int, default=1_000_000, help="acknowledged, at least")
     parser.add_argument("--seed", type=int, default=4711)
+    parser.add_argument("--calm", type=float, default=_CALM_S, help="seconds between kills on average")
+    parser.add_argument("--minutes", type=float, default=120.0, help="kill and send for so long at most")
+    parser.add_argument("--only", choices=("kills", "controls"), help="one part by itself; everything without")
     return parser.parse_args(arguments)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import random
 import signal
 import time
@@ -59,11 +60,20 @@ class Nemesis:
         }
         self._decks: dict[str, list[Callable[[], str]]] = {kind: [] for kind in KINDS}
 
-    def run(self, wanted: Mapping[str, int], progress: Callable[[Toll], None], *, calm_s: float = 0.0) -> None:
-        """Kill until each kind has its number, the kind that is furthest behind most often."""
+    def run(
+        self,
+        wanted: Mapping[str, int],
+        progress: Callable[[Toll], None],
+        *,
+        calm_s: float = 0.0,
+        until: float = math.inf,
+    ) -> None:
+        """Kill until each kind has its number, the kind that is furthest behind most often, or until that moment."""
         while left := {kind: number - self.toll.kills[kind] for kind, number in wanted.items()
                        if number > self.toll.kills[kind]}:  # fmt: skip
             now = time.monotonic()
+            if now > until:
+                return
             ready = [kind for kind in left if now - self._last.get(kind, 0.0) >= _BETWEEN_S[kind]]
             if not ready:
                 self._plant.revive()
@@ -105,11 +115,11 @@ class Nemesis:
         """Kill the worker at one fail point."""
         self.strike("worker", lambda: self._worker_at(point))
 
-    def databases(self, number: int) -> None:
-        """Kill the database alone."""
+    def outages(self, number: int) -> None:
+        """Kill the database together with all that work on it."""
         for _ in range(number):
             time.sleep(1 + self._chance.random())
-            self.strike("database", self._database)
+            self.strike("database", self._outage)
 
     def _web_worker(self) -> str:
         if workers := self._plant.web_workers():
@@ -186,6 +196,16 @@ class Nemesis:
         time.sleep(self._chance.random())
         self._plant.start_database()
         return "postmaster with its backends"
+
+    def _outage(self) -> str:
+        self._plant.kill("database")
+        for name in ("web", "worker"):
+            self._plant.kill(name)
+        self._plant.start_database()
+        for name in ("web", "worker"):
+            self._plant.start_child(name)
+        self.toll.kills["database"] += 1
+        return "postmaster, web and worker at once"
 
     def _backend(self) -> str:
         if backends := self._plant.backends():

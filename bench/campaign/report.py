@@ -46,12 +46,17 @@ def figures(outcome: Outcome, caught: Mapping[str, bool], scenarios: Mapping[str
             made.append(_figure(f"first acknowledgement after {kind}, longest", max(waits), "s"))
     bound = upper_bound(toll.kills.total()) if verdict.is_clean else 1.0
     made.append(_figure("a kill loses or doubles something: at most (95 %)", 100 * bound, "%"))
-    made += [_figure(f"caught: {name}", float(found), "of 1") for name, found in caught.items()]
+    made += of_controls(caught)
     for name, ran in scenarios.items():
         if isinstance(ran, Outcome):
             wrong = ran.verdict.lost + ran.verdict.doubled + ran.verdict.misfiled + ran.verdict.phantom
             made.append(_figure(f"{name}: lost, doubled, misfiled, never sent", wrong, "items"))
     return [*made, _figure("time", outcome.seconds / 60, "min")]
+
+
+def of_controls(caught: Mapping[str, bool]) -> list[Figure]:
+    """Which of the consoles that break a promise were found out."""
+    return [_figure(f"caught: {name}", float(found), "of 1") for name, found in caught.items()]
 
 
 def explain(outcome: Outcome) -> None:
