@@ -100,6 +100,11 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
     return Workflows(found, frozenset(claimed))
 
 
+def forget_all() -> None:
+    """Drop what is cached of all tenants: a database that was away may come back older than it was."""
+    _cached.clear()
+
+
 def forget(tenant_id: int) -> None:
     """Drop what is cached of a tenant, after a person changed its workflows in this process."""
     for key in [key for key in _cached if key[0] == tenant_id]:

@@ -17,6 +17,7 @@ from monitoring.desk import Desk
 from monitoring.detect.registry import heeds_tries
 from monitoring.failpoints import reach
 from monitoring.pipeline import run_main_line
+from monitoring.project.workflows import forget_all
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
 from monitoring.receive.connections import drop_broken_connection
@@ -80,7 +81,10 @@ def _committed(
                     intended = run_main_line(decoded, desk).intended
         except (OperationalError, InterfaceError) as error:
             # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
-            if left and (drop_broken_connection() or _sqlstate(error) in _TRY_AGAIN):
+            was_lost = drop_broken_connection()
+            if was_lost:
+                forget_all()
+            if left and (was_lost or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
         reach("intake.committed")
