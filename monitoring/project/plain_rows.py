@@ -18,8 +18,11 @@ _COLUMNS = [
     ("tenant_id", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"), ("event_id", "bigint"),
 ]  # fmt: skip
 _OF_UNITS = """
-SELECT unit, began_at FROM monitoring_plaintry
-WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = ANY(%s::bigint[]) AND began_at >= %s
+SELECT note.unit, note.began_at FROM unnest(%s::bigint[]) AS wanted(unit)
+-- One at a time: a BRIN index knows nothing of lists.
+CROSS JOIN LATERAL (
+    SELECT unit, began_at FROM monitoring_plaintry
+    WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = wanted.unit AND began_at >= %s OFFSET 0) AS note
 """
 #: Runs of one time have ids that lie together, so the range finds their pages; each run for itself would be one scan
 #: of the index more.
