@@ -9,6 +9,7 @@ run: install
 	@exec $(PY) manage.py up
 
 install: .venv/installed
+	@$(PY) monitoring/decode/native/build.py
 
 .venv/installed: requirements.lock
 	@set -e; \
