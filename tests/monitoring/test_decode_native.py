@@ -111,6 +111,19 @@ def test_it_hands_a_single_odd_span_to_python_and_reads_the_others() -> None:
     agree(traces(body))
 
 
+@pytest.mark.parametrize(
+    ("field", "inside"), [(15, 2), (11, 2), (13, 3), (5, 0)], ids=["status", "event", "link", "name"]
+)
+@pytest.mark.parametrize("first", [b"\xff", b"fine"])
+def test_it_reads_text_that_is_sent_twice_alike(field: int, inside: int, first: bytes) -> None:
+    """protobuf refuses a text that is not UTF-8 even where another follows; a span's name is looked at by us."""
+    texts_twice = [length_delimited(inside, text) if inside else text for text in (first, b"last")]
+    fields = (
+        [length_delimited(field, b"".join(texts_twice))] if inside else [length_delimited(5, t) for t in texts_twice]
+    )
+    agree(traces(in_span(wire(pb_span(TRACE)) + b"".join(fields))))
+
+
 def test_spans_of_one_trace_share_its_id() -> None:
     found = native.decoded(wire(request_of(2)), Limits())
     assert found is not None
