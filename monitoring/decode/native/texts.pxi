@@ -23,7 +23,7 @@ cdef struct Known:
 cdef enum:
     LONGEST_KNOWN = 128
     KEYS = 2048
-    TEXTS = 16384
+    TEXTS = 8192
     IDS = 4096
 
 cdef Known keys[KEYS]
