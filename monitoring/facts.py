@@ -127,7 +127,10 @@ class MappingVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RunFact:
-    """What one request says about one trace. Counts are of this request alone; the projection adds them up."""
+    """What one request says about one trace. Counts are of this request alone; the projection adds them up.
+
+    `parts` are the places of those that spoke of the trace among the requests that were taken together.
+    """
 
     trace_id: bytes
     identity: Identity
@@ -145,6 +148,7 @@ class RunFact:
     due_at: datetime | None = None
     value: float | None = None
     services: tuple[str, ...] = ()
+    parts: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, slots=True)

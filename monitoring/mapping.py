@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from monitoring.expressions import ExpressionError, compiled
 from monitoring.facts import BusinessKey, EventFact, Identity, Mapped, MappingVerdict, Rank, RunFact
@@ -20,6 +21,9 @@ from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, 
 
 __all__ = ["VerdictCache", "map_decoded"]
 
+#: A trace's id, its spans, and the places of the payloads that told of it.
+_Told: TypeAlias = tuple[bytes, list[SpanRecord], tuple[int, ...]]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNNAMED = Identity("otel", "unknown service/unnamed", "unknown service: unnamed", rank=Rank.GUESS)
 
@@ -31,7 +35,7 @@ def map_decoded(decoded: Decoded, catalogue: Catalogue, now: datetime, cache: Ve
     """
     book = cache.book(catalogue)
     return Mapped(
-        runs=tuple(_run(trace_id, spans, catalogue, book, now) for trace_id, spans in _by_trace(decoded.spans)),
+        runs=tuple([_run(told, catalogue, book, now) for told in _by_trace(decoded)]),
         events=tuple(_event(index, record, catalogue, book) for index, record in enumerate(decoded.events)),
         logs=decoded.logs,
         metrics=decoded.metrics,
@@ -39,18 +43,34 @@ def map_decoded(decoded: Decoded, catalogue: Catalogue, now: datetime, cache: Ve
     )
 
 
-def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRecord]]]:
+def _by_trace(decoded: Decoded) -> Iterator[_Told]:
+    """The spans of each trace, and which of the payloads that were taken together told of it."""
+    if len(decoded.shares) < 2:
+        return ((trace_id, spans, (0,)) for trace_id, spans in _gathered(decoded.spans, {}).items())
     traces: dict[bytes, list[SpanRecord]] = {}
+    parts: dict[bytes, tuple[int, ...]] = {}
+    start = 0
+    for part, share in enumerate(decoded.shares):
+        shared = decoded.spans[start : start + share]
+        start += share
+        for trace_id in {span.trace_id for span in shared}:
+            parts[trace_id] = (*parts.get(trace_id, ()), part)
+        _gathered(shared, traces)
+    return ((trace_id, spans, parts[trace_id]) for trace_id, spans in traces.items())
+
+
+def _gathered(spans: Sequence[SpanRecord], traces: dict[bytes, list[SpanRecord]]) -> dict[bytes, list[SpanRecord]]:
     for span in spans:
         trace = traces.get(span.trace_id)
         if trace is None:
             traces[span.trace_id] = [span]
         else:
             trace.append(span)
-    return iter(traces.items())
+    return traces
 
 
-def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
+def _run(told: _Told, catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
+    trace_id, spans, parts = told
     trace = Trace(spans_once(spans) if len(spans) > 1 else spans)
     reading = read_trace(trace)
     entry = trace.entry
@@ -75,6 +95,7 @@ def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: R
         due_at=reading.due_at or _due_at_of_spans(verdict, catalogue, trace),
         value=reading.value,
         services=trace.services,
+        parts=parts,
     )
 
 

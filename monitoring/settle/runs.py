@@ -108,7 +108,7 @@ def _portion_settle(portion: Sequence[_Stored], how: _Manner) -> Settled:
     short = [row for row in portion if row.span_count <= MOST_SPANS]
     # Reading takes its time and locks nothing; a run of which more was heard meanwhile is left to its next timer.
     with tenant_scope(how.tenant_id, actor=how.actor):
-        desk = Desk(how.tenant_id, 0, catalogue(), how.now)
+        desk = Desk(how.tenant_id, (), catalogue(), how.now)
         told = traces_told({row.trace_id: row.intakes for row in short})
         found = [_anew(row, told[row.trace_id], desk, how) for row in short if row.trace_id in told]
     anew = [run for run in found if run is not None]
