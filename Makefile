@@ -9,6 +9,7 @@ run: install
 	@exec $(PY) manage.py up
 
 install: .venv/installed
+	@$(PY) monitoring/decode/native/build.py
 
 .venv/installed: requirements.lock
 	@set -e; \
@@ -18,12 +19,7 @@ install: .venv/installed
 	  fi; \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
 	done; \
-	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
-	  echo "$$python comes without the venv module. Install it (Debian, Ubuntu: apt-get install python3-venv), then run make again." >&2; exit 1; \
-	fi; \
-	echo "Installing into .venv with $$($$python --version) (once; a minute or two)"; \
-	$$python -m venv --clear .venv; \
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements.lock; \
+	$$python -m install.environment $(PYTHON); \
 	touch $@
 
 test: install

@@ -25,6 +25,7 @@ from monitoring.records import (
     Signal,
 )
 
+from . import native
 from .any_values import attributes_of, value_of
 from .envelope import groups
 from .faults import MAX_NS, ZERO_SPAN_ID, ZERO_TRACE_ID, reference_fault, time_fault
@@ -44,6 +45,8 @@ SummedDataPoint: TypeAlias = HistogramDataPoint | ExponentialHistogramDataPoint 
 
 def decode_protobuf(signal: Signal, body: bytes, received_ns: int, limits: Limits = LIMITS) -> Decoded:
     """Everything the body says. Raises MalformedPayload or PayloadTooLarge; a bad item rejects only itself."""
+    if signal is Signal.TRACES and (found := native.decoded(body, limits)):
+        return found
     check(signal, body, limits)
     if signal is Signal.TRACES:
         return decode_spans(body, limits)

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from monitoring.records import Encoding, Payload, SpanRecord
 
-from . import otlp_json
+from . import native, otlp_json
 from .envelope import Group, groups
 from .json_values import identifier
 from .otlp_spans import span_record
@@ -26,6 +26,9 @@ def spans_of(payload: Payload, trace_id: bytes) -> tuple[SpanRecord, ...]:
 
 def _from_protobuf(body: bytes, trace_id: bytes) -> Iterator[SpanRecord]:
     if trace_id not in body:
+        return
+    if (found := native.spans_of(body, trace_id)) is not None:
+        yield from found
         return
     for group in groups(body):
         wanted = list(_wanted(body, group, trace_id))

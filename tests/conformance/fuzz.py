@@ -15,7 +15,9 @@ import orjson
 
 from monitoring.decode import LIMITS, decode, spans_of
 from monitoring.records import Decoded, Encoding, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
+from tests.conformance import odd_traces
 from tests.conformance.bodies import js_batch, js_span, pb_batch, pb_span
+from tests.conformance.both_ways import agree
 from tests.conformance.poison import VALUES, ZALGO
 from tests.monitoring.wire import TRACE
 
@@ -63,8 +65,11 @@ def seeds() -> list[Seed]:
         found += [(signal, Encoding.PROTOBUF, small_pb, {}), (signal, Encoding.JSON, named, {})]
     event = orjson.dumps(_EVENT)
     headers = {f"ce-{name}": str(value) for name, value in _EVENT.items() if name != "data"}
+    chance = random.Random(1)  # noqa: S311  Repeatable.
+    odd = [odd_traces.body(chance) for _ in range(20)]
     return [
         *found,
+        *((Signal.TRACES, Encoding.PROTOBUF, one, {}) for one in odd),
         (Signal.EVENTS, Encoding.CLOUDEVENT_STRUCTURED, event, {}),
         (Signal.EVENTS, Encoding.CLOUDEVENT_BATCH, b"[" + event + b"," + event + b"]", {}),
         (Signal.EVENTS, Encoding.CLOUDEVENT_BINARY, b'{"a":1}', {**headers, "content-type": "application/json"}),
@@ -115,6 +120,8 @@ def tried(seed: Seed, rng: random.Random) -> str:
         name = rng.choice(sorted(headers))
         headers = {**headers, name: mutated(headers[name].encode("latin-1"), rng).decode("latin-1")}
     payload = Payload(signal, encoding, mutated(body, rng), headers, _RECEIVED)
+    if (signal, encoding) == (Signal.TRACES, Encoding.PROTOBUF):
+        agree(payload)
     try:
         found = decode(payload)
     except DECLARED as refused:
