@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -160,7 +161,7 @@ def _projected(tenant_id: int, reads: Sequence[_Read], kept: Sequence[Kept]) -> 
     decoded = fresh[0][0].decoded
     if len(fresh) > 1:
         spans = [read.decoded.spans for read, _ in fresh]
-        decoded = Decoded(spans=tuple(span for part in spans for span in part), shares=tuple(map(len, spans)))
+        decoded = Decoded(spans=tuple(chain.from_iterable(spans)), shares=tuple(map(len, spans)))
     return run_main_line(decoded, desk).intended
 
 
