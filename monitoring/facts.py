@@ -106,6 +106,7 @@ class Reading(NamedTuple):
     site: str = ""  # the site's short name where the source states it
     due_at: datetime | None = None
     value: float | None = None  # money at stake in the site's currency, where the source states it
+    parked: tuple[AttemptFact, ...] = ()  # deaths that are believed only where no other attempt tells of one
 
 
 class MappingVerdict(NamedTuple):

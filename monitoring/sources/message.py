@@ -28,6 +28,10 @@ SETTLED = {
 ACKNOWLEDGING = frozenset({"ack", "complete", "settle"})
 SERVICE_BUS = "servicebus"
 _SYSTEM = "messaging.system"
+#: Any of these attributes says that a span is about what became of a message.
+MARKS = frozenset({
+    _SYSTEM, "messaging.operation", "messaging.operation.name", "messaging.operation.type", DISPOSITION, *DELIVERIES,
+}) | headers.MARKS  # fmt: skip
 _OPERATION = ("messaging.operation.name", "messaging.operation", "messaging.operation.type")
 _MESSAGE_ID = ("messaging.message.id", "messaging.message_id", "messaging.id")
 _OFFSET = ("messaging.kafka.offset", "messaging.kafka.message.offset")
@@ -41,7 +45,9 @@ class Carried(NamedTuple):
     #: The names whose values are a broker's few words, and those that say which message it is.
     words: Names
     message_id: Names
-    #: Whether headers of the message were captured, and whether the span counts its deliveries or retries.
+    #: Whether it is about what became of the message, whether headers of the message were captured, and whether the
+    #: span counts its deliveries or retries.
+    marks: bool
     headers: bool
     counts: bool
 
@@ -107,6 +113,7 @@ def _carried_by(names: Names) -> Carried:
     return Carried(
         words=tuple([name for name in (_SYSTEM, *_OPERATION, *DESTINATION, DISPOSITION) if name in names]),
         message_id=tuple([name for name in _MESSAGE_ID if name in names]),
+        marks=not MARKS.isdisjoint(names),
         headers=not headers.MARKS.isdisjoint(names),
         counts=any(name in names for name in (*DELIVERIES, RETRY_COUNT)),
     )

@@ -15,7 +15,7 @@ from monitoring.sources.message import (
     ACKNOWLEDGING,
     DELIVERIES,
     DESTINATION,
-    DISPOSITION,
+    MARKS,
     RETRY_COUNT,
     SERVICE_BUS,
     SETTLED,
@@ -32,10 +32,6 @@ _SUBSCRIPTION = "messaging.destination.subscription.name"
 _REQUEUE = ("messaging.rabbitmq.requeue", "messaging.rabbitmq.message.requeue")
 #: A queue that a client made for itself has another name in each run.
 _PASSING_QUEUES = ("messaging.destination.temporary", "messaging.destination.anonymous")
-_MARKS = frozenset({
-    "messaging.system", "messaging.operation", "messaging.operation.name", "messaging.operation.type",
-    DISPOSITION, *DELIVERIES,
-}) | headers.MARKS  # fmt: skip
 _PROCESSING = frozenset({"process", "deliver", "consume"})
 _TAKING = _PROCESSING | {"receive"}
 _SENDING = frozenset({"send", "publish", "create"})
@@ -64,48 +60,37 @@ class Messaging:
     """Spans of producers, consumers and settlements; each says at most one thing about its message."""
 
     def speaks(self, names: Collection[str]) -> bool:
-        return not _MARKS.isdisjoint(names)
+        return not (MARKS.isdisjoint(names) and _DESTINATIONS.isdisjoint(names))
 
     def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
-        if not mine:
-            return None
         said: list[_Said] = []
-        for span in mine:
-            words = words_of(span)
-            outcome = _outcome(span, words)
-            if outcome is not None:
-                said.append((span, words, outcome))
-        return Reading("messaging", _identity(trace), (), _numbered(said, trace) if said else ())
-
-
-class Parked:
-    """Consumers of dead-letter queues: what they take out had been parked there, by somebody who sent no spans.
-
-    Read only where nothing else in these spans tells of a death, so that a message whose parking was traced counts
-    once.
-    """
-
-    def speaks(self, names: Collection[str]) -> bool:
-        return not _DESTINATIONS.isdisjoint(names)
-
-    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
         taken: list[tuple[SpanRecord, Words]] = []
         for span in mine:
             words = words_of(span)
+            outcome = _outcome(span, words) if words.carried.marks else None
+            if outcome is not None:
+                said.append((span, words, outcome))
             if words.names_dead_letter and _takes_dead_letter(span, words):
                 taken.append((span, words))
-        if not taken:
-            return None
-        # A batch is received by a span without an id, and each of its messages processed by one that has it.
-        with_id = {words.destination for span, words in taken if stated_id(span, words.carried)}
-        units: dict[str, _Said] = {}
-        for span, words in sorted(taken, key=_by_start):
-            if stated_id(span, words.carried) or words.destination not in with_id:
-                outcome = _Outcome(_DEAD, Confidence.DERIVED, headers.cause(span.attributes))
-                units.setdefault(unit_id(span, words), (span, words, outcome))
-        # The message lay there before its handler began; what the handler does with it comes after its death.
-        facts = [fact._replace(ended_at=fact.started_at) for fact in _numbered(list(units.values()), trace)]
-        return Reading("messaging", attempts=tuple(facts))
+        attempts = _numbered(said, trace) if said else ()
+        parked = _parked(taken, trace) if taken else ()
+        return Reading("messaging", _identity(trace), (), attempts, parked=parked) if mine else None
+
+
+def _parked(taken: Sequence[tuple[SpanRecord, Words]], trace: Trace) -> tuple[AttemptFact, ...]:
+    """The deaths that consumers of dead-letter queues imply: what they take out somebody parked who sent no spans.
+
+    They are told apart, so that a message whose parking was traced counts once.
+    """
+    # A batch is received by a span without an id, and each of its messages processed by one that has it.
+    with_id = {words.destination for span, words in taken if stated_id(span, words.carried)}
+    units: dict[str, _Said] = {}
+    for span, words in sorted(taken, key=_by_start):
+        if stated_id(span, words.carried) or words.destination not in with_id:
+            outcome = _Outcome(_DEAD, Confidence.DERIVED, headers.cause(span.attributes))
+            units.setdefault(unit_id(span, words), (span, words, outcome))
+    # The message lay there before its handler began; what the handler does with it comes after its death.
+    return tuple([fact._replace(ended_at=fact.started_at) for fact in _numbered(list(units.values()), trace)])
 
 
 def _by_start(said: tuple[SpanRecord, Words] | _Said) -> tuple[int, bytes]:
@@ -156,7 +141,7 @@ def _outcome(span: SpanRecord, words: Words) -> _Outcome | None:
         if died is not None:
             return died
     if words.is_dead_letter:
-        return None  # How its handler ended says nothing about the message that was given up; see Parked.
+        return None  # How its handler ended says nothing about the message that was given up; see _parked.
     if kind is _CONSUMER or operation in _PROCESSING:
         return _FAILED_ON if span.status is _ERROR else _WORKED_ON
     return None

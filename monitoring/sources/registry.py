@@ -18,7 +18,7 @@ from monitoring.sources.cloudevents import CloudEvents
 from monitoring.sources.contract import EventDialect, SpanDialect
 from monitoring.sources.generic import Generic
 from monitoring.sources.keys import key_names, united
-from monitoring.sources.messaging import Messaging, Parked
+from monitoring.sources.messaging import Messaging
 from monitoring.sources.n8n import N8n
 from monitoring.sources.nats import NatsAdvisories
 from monitoring.sources.trace import Shape, Trace
@@ -27,7 +27,6 @@ from monitoring.spans_once import spans_once
 SPAN_DIALECTS: tuple[SpanDialect, ...] = (Andon(), N8n(), Camunda(), Celery(), Messaging(), Generic())
 #: The last has something to say of every trace.
 *_SPECIFIC, _GENERIC = SPAN_DIALECTS
-_PARKED: SpanDialect = Parked()
 EVENT_DIALECTS: tuple[EventDialect, ...] = (NatsAdvisories(), CamundaEvents(), CloudEvents())
 
 _MOST_ATTEMPTS = 1_000_000
@@ -45,15 +44,16 @@ def read_trace(spans: Trace | Sequence[SpanRecord]) -> Reading:
     found = [dialect.read(spoken_of[dialect], trace) for dialect in _SPECIFIC if dialect in spoken_of]
     found.append(_GENERIC.read(spoken_of.get(_GENERIC, ()), trace))
     readings = [reading for reading in found if reading is not None]
-    parked = _PARKED.read(spoken_of[_PARKED], trace) if _PARKED in spoken_of else None
-    if parked is not None and not _tell_of_death(readings):
-        readings.insert(-1, parked)  # Before the generic reading, which counts repeated handlers as tries.
+    parked = [reading for reading in readings if reading.parked]
+    if parked and not _tell_of_death(readings):
+        # Before the generic reading, which counts repeated handlers as tries.
+        readings[-1:-1] = [Reading(reading.dialect, attempts=reading.parked) for reading in parked]
     return merged(readings)
 
 
 def _shape(names: Names) -> Shape:
     return Shape(
-        speakers=tuple(dialect for dialect in (*SPAN_DIALECTS, _PARKED) if dialect.speaks(names)),
+        speakers=tuple(dialect for dialect in SPAN_DIALECTS if dialect.speaks(names)),
         keys=key_names(names),
     )
 
