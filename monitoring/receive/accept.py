@@ -24,7 +24,7 @@ from monitoring.project.workflows import forget_all
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
 from monitoring.receive.connections import drop_broken_connection
-from monitoring.receive.log import Kept, keep, payload_of_arrival
+from monitoring.receive.log import Kept, digest, keep, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
 from partners.scope import tenant_scope
 
@@ -49,6 +49,7 @@ class _Read:
     arrival: Arrival
     payload: Payload
     decoded: Decoded
+    digest: bytes
 
     @property
     def count(self) -> int:
@@ -72,6 +73,7 @@ def accept_together(arrivals: Sequence[Arrival], after: After) -> list[Answer | 
             answers[place] = found
     traces = [(place, read) for place, read in together if read.arrival.signal is Signal.TRACES]
     others = [[one] for one in together if one[1].arrival.signal is not Signal.TRACES]
+    traces.sort(key=_in_order)
     for group in (traces, *others):
         for (place, _), answer in zip(group, _answers([read for _, read in group], after), strict=True):
             answers[place] = answer
@@ -89,6 +91,10 @@ def accept(arrival: Arrival, after: After) -> Answer:
     return answer
 
 
+def _in_order(one: tuple[int, _Read]) -> bytes:
+    return one[1].digest
+
+
 def _read(arrival: Arrival, now: datetime) -> _Read | Answer | Exception:
     try:
         body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES, arrival.room)
@@ -97,7 +103,7 @@ def _read(arrival: Arrival, now: datetime) -> _Read | Answer | Exception:
         payload = payload_of_arrival(arrival, body, now)
         reach("intake.received")
         with _tracer.start_as_current_span("andon.decode"):
-            return _Read(arrival, payload, decode(payload))
+            return _Read(arrival, payload, decode(payload), digest(payload))
     except MalformedPayload as error:
         return refusal(arrival.encoding, 400, "malformed", str(error))
     except PayloadTooLarge as error:
@@ -128,11 +134,12 @@ def _answers(reads: Sequence[_Read], after: After) -> list[Answer | Exception]:
 
 
 def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
+    """The answers, in the order of the requests' digests, which is the order of their locks."""
     tenant_id = reads[0].arrival.tenant_id
     for left in reversed(range(_TRIES)):
         try:
             with tenant_scope(tenant_id, actor=ACTOR):
-                kept = [keep(read.arrival, read.payload, read.decoded) for read in reads]
+                kept = [keep(read.arrival, read.payload, read.decoded, read.digest) for read in reads]
                 reach("intake.inserted")
                 intended = _projected(tenant_id, reads, kept)
         except (OperationalError, InterfaceError) as error:

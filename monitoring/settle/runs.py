@@ -137,7 +137,7 @@ def _anew(row: _Stored, told: TraceTold, desk: Desk, how: _Manner) -> RunAnew | 
     if fact.root_seen:
         return RunAnew(row.trace_id, row.intakes, fact, None)
     entries = entries_without_root(spans)
-    done = replace(fact, root_seen=True, root_failed=has_failed(entries)) if entries else None
+    done = fact._replace(root_seen=True, root_failed=has_failed(entries)) if entries else None
     if done and (how.told_in_full or desk.now - told.last_at >= QUIET_AFTER):
         return RunAnew(row.trace_id, row.intakes, done, None)
     return RunAnew(row.trace_id, row.intakes, fact, done)

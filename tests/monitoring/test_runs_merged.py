@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 
@@ -31,7 +30,7 @@ def fact(**changes: object) -> RunFact:
         span_count=3,
         error_count=1,
     )
-    return replace(given, **changes)  # type: ignore[arg-type]
+    return given._replace(**changes)  # type: ignore[arg-type]
 
 
 def told(unit: str, number: int, phase: Phase, confidence: Confidence = Confidence.DECLARED) -> AttemptFact:
