@@ -103,7 +103,7 @@ def main() -> list[Figure]:
     figures.append(Figure("mapping", "the dialects' part of it", spent, "µs/span"))
     book = VerdictCache().book(catalogue(50))
     entry = plain.spans[0]
-    anew = microseconds(lambda: book._judge_span_values("erp-bridge", "/orders/{id}/release"))
+    anew = microseconds(lambda: book._judge_span_values(("erp-bridge", "/orders/{id}/release")))
     remembered = microseconds(lambda: [book.for_span(entry) for _ in range(1000)]) / 1000
     return [
         *figures,

@@ -82,7 +82,7 @@ def _run_sla(due: Due, now: datetime) -> None:
             return
         running.update(sla_state=SlaState.BREACHED)
         timers_clear(due.tenant_id, TimerKind.RUN_SLA, [run.pk])
-        desk = Desk(due.tenant_id, 0, catalogue(), now)
+        desk = Desk(due.tenant_id, (), catalogue(), now)
         keys = BusinessKey.objects.filter(run=run).order_by("pk").values_list("key_type", "value")[:20]
         window = SlaWindow(
             workflow=WorkflowFacts(run.workflow_id, run.workflow.name, run.workflow.source_system),
@@ -116,7 +116,7 @@ def _dead_letter(due: Due, now: datetime) -> None:
         timers_clear(due.tenant_id, TimerKind.DEAD_LETTER, [due.ref])
         unit_id = unit_of_letter(due.ref)
         if unit_id is not None:
-            desk = Desk(due.tenant_id, 0, catalogue(), now)
+            desk = Desk(due.tenant_id, (), catalogue(), now)
             projected, _ = project_units([unit_id], desk)
             notify(alert(detect(projected, desk), desk), desk)
 

@@ -15,9 +15,15 @@ class Desk:
     """The fixed surroundings of one pass over the main line. `now` is the time of receipt."""
 
     tenant_id: int
-    intake_id: int
+    #: The log's rows of the requests that are taken together, in their order; none where nothing has arrived.
+    intakes: tuple[int, ...]
     catalogue: Catalogue
     now: datetime
     #: Whether the sums of a window, and the ratio of the one before, can mean anything to a detector. Spares reading
     #: the rest of it.
     heeds: Callable[[TrySums, float], bool] = field(default=lambda sums, earlier: True)  # noqa: ARG005
+
+    @property
+    def intake_id(self) -> int:
+        """The last of them, 0 where there is none."""
+        return self.intakes[-1] if self.intakes else 0

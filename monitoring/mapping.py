@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TypeAlias
 
 from monitoring.expressions import ExpressionError, compiled
-from monitoring.facts import BusinessKey, EventFact, Identity, Mapped, MappingVerdict, Rank, RunFact
+from monitoring.facts import BusinessKey, EventFact, Identity, Mapped, Rank, RunFact
 from monitoring.records import Decoded, EventRecord, SpanRecord, StatusCode
 from monitoring.rules import Catalogue, KeyRule
 from monitoring.sources.cloudevents import chain, entity_event
 from monitoring.sources.failures import failure_of
-from monitoring.sources.keys import MAX_KEYS, keys_of
-from monitoring.sources.registry import read_event, read_trace
+from monitoring.sources.keys import MAX_KEYS, add_keys, key_type, keys_of
+from monitoring.sources.registry import read_event, read_trace, traced
 from monitoring.sources.trace import Trace
-from monitoring.sources.values import instant
-from monitoring.spans_once import spans_once
+from monitoring.sources.values import instant, moment
 from monitoring.verdicts import Context, RuleBook, VerdictCache, event_context, settled, span_context
 
 __all__ = ["VerdictCache", "map_decoded"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Asking an enum for a member costs as much as four comparisons.
+_ERROR, _ROOT = StatusCode.ERROR, Rank.ROOT
+
+#: A trace's id, its spans, and the places of the payloads that told of it.
+_Told: TypeAlias = tuple[bytes, list[SpanRecord], tuple[int, ...]]
 _UNNAMED = Identity("otel", "unknown service/unnamed", "unknown service: unnamed", rank=Rank.GUESS)
 
 
@@ -31,94 +37,100 @@ def map_decoded(decoded: Decoded, catalogue: Catalogue, now: datetime, cache: Ve
     """
     book = cache.book(catalogue)
     return Mapped(
-        runs=tuple(_run(trace_id, spans, catalogue, book, now) for trace_id, spans in _by_trace(decoded.spans)),
-        events=tuple(_event(index, record, catalogue, book) for index, record in enumerate(decoded.events)),
+        runs=tuple([_run(told, catalogue, book, now) for told in _by_trace(decoded)]),
+        events=tuple([_event(index, record, catalogue, book) for index, record in enumerate(decoded.events)]),
         logs=decoded.logs,
         metrics=decoded.metrics,
         rejections=decoded.rejections,
     )
 
 
-def _by_trace(spans: Sequence[SpanRecord]) -> Iterator[tuple[bytes, list[SpanRecord]]]:
-    traces: dict[bytes, list[SpanRecord]] = {}
+def _by_trace(decoded: Decoded) -> Iterable[_Told]:
+    """The spans of each trace, and which of the payloads that were taken together told of it."""
+    if len(decoded.shares) < 2:
+        return [(trace_id, spans, (0,)) for trace_id, spans in _gathered(decoded.spans).items()]
+    parts: defaultdict[bytes, list[int]] = defaultdict(list)
+    start = 0
+    for part, share in enumerate(decoded.shares):
+        for trace_id in {span[0] for span in decoded.spans[start : start + share]}:
+            parts[trace_id].append(part)
+        start += share
+    return [(trace_id, spans, tuple(parts[trace_id])) for trace_id, spans in _gathered(decoded.spans).items()]
+
+
+def _gathered(spans: Sequence[SpanRecord]) -> Mapping[bytes, list[SpanRecord]]:
+    traces: defaultdict[bytes, list[SpanRecord]] = defaultdict(list)
     for span in spans:
-        trace = traces.get(span.trace_id)
-        if trace is None:
-            traces[span.trace_id] = [span]
-        else:
-            trace.append(span)
-    return iter(traces.items())
+        traces[span[0]].append(span)  # By position, which costs a third of asking by name; here are all spans.
+    return traces
 
 
-def _run(trace_id: bytes, spans: list[SpanRecord], catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
-    trace = Trace(spans_once(spans) if len(spans) > 1 else spans)
+def _run(told: _Told, catalogue: Catalogue, book: RuleBook, now: datetime) -> RunFact:
+    trace_id, spans, parts = told
+    trace = traced(spans)
     reading = read_trace(trace)
-    entry = trace.entry
+    entry, failed = trace.entry, trace.failed
     identity = reading.identity or _UNNAMED
     verdict = settled(book.for_span(entry), identity, reading.site, catalogue)
-    root_seen = trace.rank is Rank.ROOT
+    root_seen = trace.rank is _ROOT
     started_at, ended_at = _ends(trace, now)
+    rules, dues = book.keys_of(verdict), book.due_attributes(verdict)
     return RunFact(
-        trace_id=trace_id,
-        identity=identity,
-        verdict=verdict,
-        started_at=started_at,
-        ended_at=ended_at,
-        root_seen=root_seen,
-        root_failed=root_seen and entry.status is StatusCode.ERROR,
-        span_count=len(trace),
-        error_count=len(trace.failed),
+        trace_id,
+        identity,
+        verdict,
+        started_at,
+        ended_at,
+        root_seen,
+        root_failed=root_seen and entry.status is _ERROR,
+        span_count=len(trace.spans),
+        error_count=len(failed),
         root_name=entry.name if root_seen else "",
-        keys=_span_keys(reading.keys, _key_rules(verdict, catalogue), entry, trace),
+        keys=_span_keys(reading.keys, rules, trace) if rules else reading.keys,
         attempts=reading.attempts,
-        error_class=_first_error(trace.failed) if trace.failed else "",
-        due_at=reading.due_at or _due_at_of_spans(verdict, catalogue, trace),
+        error_class=_first_error(failed) if failed else "",
+        due_at=reading.due_at or (_due_at(dues, [span.attributes for span in trace.spans]) if dues else None),
         value=reading.value,
         services=trace.services,
+        parts=parts,
     )
 
 
 def _ends(trace: Trace, now: datetime) -> tuple[datetime, datetime]:
-    first, last = trace.start_ns, trace.last_ns
-    if last <= 0:
-        return now, now
-    ended_at = _EPOCH + timedelta(microseconds=last // 1_000)
-    return (_EPOCH + timedelta(microseconds=first // 1_000) if first else ended_at), ended_at
+    ended_at = moment(trace.last_ns)
+    return (moment(trace.start_ns) or ended_at or now), ended_at or now
 
 
 def _first_error(failed: Sequence[SpanRecord]) -> str:
     """The class of the failure that came first, since later ones mostly follow from it."""
-    for span in sorted(failed, key=lambda span: (span.end_ns or span.start_ns, span.span_id)):
+    for span in failed if len(failed) == 1 else sorted(failed, key=_failed_at):
         found = failure_of(span).error_class
         if found:
             return found
     return ""
 
 
-def _key_rules(verdict: MappingVerdict, catalogue: Catalogue) -> tuple[KeyRule, ...]:
-    if verdict.rule_id is None:
-        return ()
-    return next((rule.keys for rule in catalogue.rules if rule.id == verdict.rule_id), ())
+def _failed_at(span: SpanRecord) -> tuple[int, bytes]:
+    return span.end_ns or span.start_ns, span.span_id
 
 
-def _span_keys(
-    known: tuple[BusinessKey, ...], rules: tuple[KeyRule, ...], entry: SpanRecord, spans: Sequence[SpanRecord]
-) -> tuple[BusinessKey, ...]:
+def _span_keys(known: tuple[BusinessKey, ...], rules: tuple[KeyRule, ...], trace: Trace) -> tuple[BusinessKey, ...]:
     """The dialects' keys and the rule's: an attribute's name is looked up on every span, CEL on the entry span."""
-    if not rules:
-        return known
     found = dict.fromkeys(known)
     context: Context | None = None
     for rule in rules:
-        for span in spans:
-            if rule.expression in span.attributes:
-                found.update(dict.fromkeys(keys_of(rule.type, span.attributes[rule.expression])))
-        if _is_expression(rule.expression):
-            context = context or span_context(entry)
+        kind, expression = rule.type, rule.expression
+        if key_type(expression) != kind:  # Else all of them are known: the dialects read the name as just this type.
+            for span in trace.spans:
+                if expression in span.attributes:
+                    add_keys(found, kind, span.attributes[expression])
+        if _is_expression(expression):
+            context = context or span_context(trace.entry)
             found.update(dict.fromkeys(_evaluated(rule, context)))
     return tuple(found)[:MAX_KEYS]
 
 
+@lru_cache(maxsize=4096)
 def _is_expression(expression: str) -> bool:
     """A key rule is CEL where it names a root (`span[...]`, `event.data...`); anything else is an attribute's name."""
     return any(root in expression for root in ("span", "event", "resource")) and any(c in expression for c in ".[(")
@@ -134,21 +146,11 @@ def _evaluated(rule: KeyRule, context: Context) -> Iterator[BusinessKey]:
     return iter(())
 
 
-def _due_at_of_spans(verdict: MappingVerdict, catalogue: Catalogue, spans: Sequence[SpanRecord]) -> datetime | None:
-    if verdict.process_id is None or not any(sla.due_attribute for sla in catalogue.slas.get(verdict.process_id, ())):
-        return None
-    return _due_at(verdict, catalogue, [span.attributes for span in spans])
-
-
-def _due_at(verdict: MappingVerdict, catalogue: Catalogue, said: Sequence[Mapping[str, object]]) -> datetime | None:
+def _due_at(names: tuple[str, ...], said: Sequence[Mapping[str, object]]) -> datetime | None:
     """The due time that a promise of the process reads from the automation itself."""
-    if verdict.process_id is None:
-        return None
-    for sla in catalogue.slas.get(verdict.process_id, ()):
-        if not sla.due_attribute:
-            continue
+    for name in names:
         for attributes in said:
-            stated = attributes.get(sla.due_attribute)
+            stated = attributes.get(name)
             if isinstance(stated, str | int | float) and (due_at := instant(stated)) is not None:
                 return due_at
     return None
@@ -166,7 +168,7 @@ def _event(index: int, record: EventRecord, catalogue: Catalogue, book: RuleBook
         entity_event=entity_event(record.type),
         identity=identity,
         verdict=verdict,
-        keys=_event_keys(reading.keys, _key_rules(verdict, catalogue), record),
+        keys=_event_keys(reading.keys, book.keys_of(verdict), record),
         attempts=reading.attempts,
         trace_id=linked.trace_id,
         correlation_id=linked.correlation_id,
@@ -174,7 +176,7 @@ def _event(index: int, record: EventRecord, catalogue: Catalogue, book: RuleBook
         sequence=linked.sequence,
         process_instance=linked.process_instance,
         step=linked.step,
-        due_at=reading.due_at or _due_at(verdict, catalogue, [data, record.extensions]),
+        due_at=reading.due_at or _due_at(book.due_attributes(verdict), [data, record.extensions]),
         value=reading.value,
     )
 
@@ -191,7 +193,7 @@ def _event_keys(
     for rule in rules:
         for place in (data, record.extensions):
             if rule.expression in place:
-                found.update(dict.fromkeys(keys_of(rule.type, place[rule.expression])))
+                add_keys(found, rule.type, place[rule.expression])
         if _is_expression(rule.expression):
             context = context or event_context(record)
             found.update(dict.fromkeys(_evaluated(rule, context)))

@@ -174,13 +174,17 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Everything a payload said. Items that are refused stand in `rejections` and nowhere else."""
+    """Everything a payload said. Items that are refused stand in `rejections` and nowhere else.
+
+    `shares` says how many of the spans each payload told, where several are taken together.
+    """
 
     spans: tuple[SpanRecord, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
     events: tuple[EventRecord, ...] = ()
     rejections: tuple[Rejection, ...] = field(default=())
+    shares: tuple[int, ...] = ()
 
 
 class MalformedPayload(ValueError):

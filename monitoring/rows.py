@@ -39,8 +39,8 @@ def unnested(columns: Iterable[tuple[str, str]]) -> str:
 def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
     """Each column as the text of a PostgreSQL array of its type; None is NULL."""
     return [
-        "{" + ",".join([write(value) for value in column]) + "}"
-        for write, column in zip((_WRITERS[kind] for kind in kinds), columns, strict=True)
+        "{" + (_numbers(column) if kind in _WHOLE else ",".join(map(_WRITERS[kind], column))) + "}"
+        for kind, column in zip(kinds, columns, strict=True)
     ]
 
 
@@ -55,6 +55,11 @@ def execute(statement: str, parameters: Sequence[Any]) -> list[Row]:
         found = cursor.pgresult
         # Asking the cursor for its description would make an object of each column.
         return cursor.fetchall() if found is not None and found.status == ExecStatus.TUPLES_OK else []
+
+
+def _numbers(column: Iterable[int | None]) -> str:
+    """A list of whole numbers is written by Python at once, as PostgreSQL reads it but for the brackets."""
+    return str(list(column))[1:-1].replace("None", "NULL")
 
 
 def _plain(value: object) -> str:
@@ -85,8 +90,9 @@ def _quoted(value: str) -> str:
 
 _short_text = lru_cache(maxsize=4096)(_quoted)
 
+_WHOLE = frozenset({"smallint", "int", "bigint"})
 _WRITERS: dict[str, Callable[[Any], str]] = {
-    **dict.fromkeys(("smallint", "int", "bigint", "numeric"), _plain),
+    "numeric": _plain,
     "boolean": _truth,
     "timestamptz": _instant,
     "bytea": _bytes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import repeat
 from threading import Lock
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -17,14 +17,18 @@ from typing import Final, TypeAlias
 from monitoring.expressions import WHOLE, Expression, ExpressionError, compiled
 from monitoring.facts import Identity, MappingVerdict
 from monitoring.records import EventRecord, SpanRecord
-from monitoring.rules import Catalogue, Rule
+from monitoring.rules import Catalogue, KeyRule, Rule
 from monitoring.sources.cloudevents import entity_event
 
 _MISSING: Final = object()
 #: A longer text is evaluated anew each time: it would fill the memory and hardly be met again.
 _MAX_KEPT_CHARS = 512
 
+#: As many as there are names beside it.
+_ALL_MISSING: Final = repeat(_MISSING)
+
 Name: TypeAlias = tuple[str, str]
+Values: TypeAlias = tuple[object, ...]
 Context: TypeAlias = Mapping[str, Mapping[str, object]]
 
 _SPAN_FIELDS: Mapping[str, Callable[[SpanRecord], object]] = MappingProxyType(
@@ -69,6 +73,30 @@ class _Ready:
     names: tuple[Name, ...]
 
 
+class _Known:
+    """Verdicts by the values that they follow from: a bounded number, of values that are likely to be met again."""
+
+    def __init__(self, kept: int, judge: Callable[[Values], MappingVerdict]) -> None:
+        self._kept = kept
+        self._judge = judge
+        self._verdicts: dict[Values, MappingVerdict] = {}
+
+    def verdict(self, values: Values) -> MappingVerdict:
+        """The verdict on these values, judged at their first time."""
+        try:
+            known = self._verdicts.get(values)
+        except TypeError:  # A list or a mapping.
+            return self._judge(values)
+        if known is not None:
+            return known
+        found = self._judge(values)
+        if _keepable(values):
+            if len(self._verdicts) >= self._kept:
+                self._verdicts.clear()
+            self._verdicts[values] = found
+        return found
+
+
 class RuleBook:
     """One catalogue's rules, ready to judge spans and events; keeps the verdicts it gave, a bounded number."""
 
@@ -76,40 +104,54 @@ class RuleBook:
         self._ready, self._unreadable = _readied(catalogue.rules)
         self._total = len(catalogue.rules)
         all_names = sorted({name for ready in self._ready for name in ready.names})
-        self._span_names = tuple(name for name in all_names if name[0] in {"resource", "span"})
+        self._resource_names = tuple(name for root, name in all_names if root == "resource")
+        self._attribute_names = tuple(name for root, name in all_names if root == "span" and name not in _SPAN_FIELDS)
+        self._fields = tuple(name for root, name in all_names if root == "span" and name in _SPAN_FIELDS)
+        self._span_names = (
+            *(("resource", name) for name in self._resource_names),
+            *(("span", name) for name in (*self._attribute_names, *self._fields)),
+        )
         self._event_names = tuple(name for name in all_names if name[0] == "event")
         self._span_whole = any(name == WHOLE for _, name in self._span_names)
         self._event_whole = any(name == WHOLE for _, name in self._event_names)
-        self._judge_span = lru_cache(maxsize=kept, typed=True)(self._judge_span_values)
-        self._judge_event = lru_cache(maxsize=kept, typed=True)(self._judge_event_values)
-        self._resource_reads = tuple(name for root, name in self._span_names if root == "resource")
-        self._span_reads = tuple((name, _SPAN_FIELDS.get(name)) for root, name in self._span_names if root == "span")
+        self._spans_known = _Known(kept, self._judge_span_values)
+        self._events_known = _Known(kept, self._judge_event_values)
+        self._keys = {rule.id: rule.keys for rule in reversed(catalogue.rules)}
+        self._due_attributes = {
+            process_id: names
+            for process_id, slas in catalogue.slas.items()
+            if (names := tuple(sla.due_attribute for sla in slas if sla.due_attribute))
+        }
 
     def for_span(self, span: SpanRecord) -> MappingVerdict:
         """The verdict of the first rule that holds for a span, from memory where its named values were met before."""
         if self._span_whole:
             return self._judged(span_context(span))
-        resource, attributes = span.resource, span.attributes
-        values = [resource.get(name, _MISSING) for name in self._resource_reads]
-        for name, field in self._span_reads:
-            values.append(attributes.get(name, _MISSING) if field is None else field(span))
-        if not _keepable(values):
-            return self._judge_span_values(*values)
-        return self._judge_span(*values)
+        values = (
+            *map(span.resource.get, self._resource_names, _ALL_MISSING),
+            *map(span.attributes.get, self._attribute_names, _ALL_MISSING),
+            *[_SPAN_FIELDS[name](span) for name in self._fields],
+        )
+        return self._spans_known.verdict(values)
+
+    def keys_of(self, verdict: MappingVerdict) -> tuple[KeyRule, ...]:
+        """Where the rule that decided finds business keys."""
+        return self._keys.get(verdict.rule_id, ()) if verdict.rule_id is not None else ()
+
+    def due_attributes(self, verdict: MappingVerdict) -> tuple[str, ...]:
+        """The attributes in which the automation itself states the due times that its process promises."""
+        return self._due_attributes.get(verdict.process_id, ()) if verdict.process_id is not None else ()
 
     def for_event(self, event: EventRecord) -> MappingVerdict:
         """The verdict of the first rule that holds for an event, from memory where its named values were met before."""
         if self._event_whole:
             return self._judged(event_context(event))
-        values = [_event_value(event, name) for _, name in self._event_names]
-        if not _keepable(values):
-            return self._judge_event_values(*values)
-        return self._judge_event(*values)
+        return self._events_known.verdict(tuple([_event_value(event, name) for _, name in self._event_names]))
 
-    def _judge_span_values(self, *values: object) -> MappingVerdict:
+    def _judge_span_values(self, values: Values) -> MappingVerdict:
         return self._judged(_context_of(self._span_names, values))
 
-    def _judge_event_values(self, *values: object) -> MappingVerdict:
+    def _judge_event_values(self, values: Values) -> MappingVerdict:
         return self._judged(_context_of(self._event_names, values))
 
     def _judged(self, context: Context) -> MappingVerdict:
@@ -183,14 +225,9 @@ def _readied(rules: Iterable[Rule]) -> tuple[tuple[_Ready, ...], tuple[str, ...]
     return tuple(ready), tuple(unreadable)
 
 
-def _keepable(values: Iterable[object]) -> bool:
-    for value in values:
-        if isinstance(value, str):
-            if len(value) > _MAX_KEPT_CHARS:
-                return False
-        elif isinstance(value, list | dict):
-            return False
-    return True
+def _keepable(values: Values) -> bool:
+    """Whether all are short texts. Among other values some are equal that no rule takes for the same: 1, 1.0, true."""
+    return all(isinstance(value, str) and len(value) <= _MAX_KEPT_CHARS for value in values if value is not _MISSING)
 
 
 def _event_value(event: EventRecord, name: str) -> object:

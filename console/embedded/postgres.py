@@ -180,6 +180,9 @@ def _options(wanted: Mapping[str, str], *, durable: bool) -> list[str]:
         "min_wal_size": "256MB",
         "max_wal_size": "1GB",
         "wal_compression": "on",
+        # A new console's tables grow from nothing to thousands of rows within seconds; plans made before they are
+        # counted, and ranges that no BRIN index has summed up yet, cost more the longer that takes.
+        "autovacuum_naptime": "10s",
         "wal_level": "minimal",
         "max_wal_senders": 0,
         "fsync": "on" if durable else "off",

@@ -103,7 +103,7 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
 
 
 def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk, quietly: bool) -> ProjectedRun:
-    fresh = fresh_row(fact, workflows.of(fact.identity).id, 0)
+    fresh = fresh_row(fact, workflows.of(fact.identity).id, ())
     stated = fresh._replace(id=known.id, intakes=known.intakes, sla_state=known.sla_state)
     row = with_promise(stated, desk.catalogue.slas.get(stated.process_id or 0, ()))
     if not row.root_seen and row.sla_due_at is not None:

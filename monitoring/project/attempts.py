@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from monitoring.facts import AttemptFact, BusinessKey
 from monitoring.project.events import ProjectedEvent
@@ -12,8 +12,7 @@ from monitoring.project.plain_tries import sorted_out
 from monitoring.project.runs import ProjectedRun
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedAttempt:
+class PlacedAttempt(NamedTuple):
     """An attempt with the run or event it stands in.
 
     `teller` names that run or event by value: its trace id, or a digest of the event's source and id. `plain`: all that

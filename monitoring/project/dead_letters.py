@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -241,7 +241,7 @@ def _loaded(value: Any) -> Any:
 
 
 def _fresh(identifier: int, life: Life, described: _Described) -> FreshDeadLetter:
-    placed = replace(described.placed, at=life.died_at)
+    placed = described.placed._replace(at=life.died_at)
     return FreshDeadLetter(identifier, placed, life.attempts, len(life.episodes) - 1)
 
 

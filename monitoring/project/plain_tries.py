@@ -7,8 +7,9 @@ so a function of the row alone, and can be taken back when the row changes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from monitoring.facts import AttemptFact, Phase
 
@@ -18,6 +19,8 @@ def sorted_out(attempts: Sequence[AttemptFact]) -> tuple[list[AttemptFact], list
     if not attempts:
         return [], []
     troubled = {fact.unit_id for fact in attempts if fact.phase is not Phase.OK or fact.attempt > 1}
+    if not troubled:
+        return list(attempts), []
     plain = [fact for fact in attempts if fact.unit_id not in troubled]
     return plain, [fact for fact in attempts if fact.unit_id in troubled]
 
@@ -40,10 +43,10 @@ def both(one: str, other: str) -> str:
     return _written(Counter(dict(_read(one))) + Counter(dict(_read(other))))
 
 
-def by_minute(text: str) -> Iterator[tuple[datetime, int]]:
-    """Yield each minute and the tries that ended in it."""
-    for minute, count in _read(text):
-        yield datetime.fromtimestamp(minute * 60, UTC), count
+@lru_cache(maxsize=1024)
+def by_minute(text: str) -> tuple[tuple[datetime, int], ...]:
+    """Return each minute and the tries that ended in it. The runs of one time say the same."""
+    return tuple((datetime.fromtimestamp(minute * 60, UTC), count) for minute, count in _read(text))
 
 
 def _read(text: str) -> Iterable[tuple[int, int]]:

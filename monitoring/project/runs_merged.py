@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -67,8 +67,13 @@ class Tries:
         return self.first + self.retries
 
 
-def count_tries(attempts: Iterable[AttemptFact]) -> Tries:
+_NONE = Tries(0, 0, 0, 0, 0)
+
+
+def count_tries(attempts: Collection[AttemptFact]) -> Tries:
     """Count tries by (unit, attempt) and dead units."""
+    if not attempts:
+        return _NONE
     tried: dict[tuple[str, int], bool] = {}
     dead = set()
     for fact in attempts:
@@ -82,8 +87,8 @@ def count_tries(attempts: Iterable[AttemptFact]) -> Tries:
     return Tries(len(tried) - retries, retries, sum(tried.values()), retry_successes, len(dead))
 
 
-def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
-    """Return the row of a trace that nobody has heard of before."""
+def fresh_row(fact: RunFact, workflow_id: int, intakes: tuple[int, ...]) -> RunRow:
+    """Return the row of a trace that nobody has heard of before; `intakes` told of it."""
     tries = count_tries(fact.attempts)
     return RunRow(
         trace_id=fact.trace_id,
@@ -112,7 +117,7 @@ def fresh_row(fact: RunFact, workflow_id: int, intake_id: int) -> RunRow:
         sla_due_at=None,
         sla_state="none",
         services=tuple(sorted({fitted(name, 200) for name in fact.services}))[:_MOST_SERVICES],
-        intakes=(intake_id,) if intake_id else (),
+        intakes=intakes,
         plain_tries=plain_tries(fact.attempts, fact.ended_at),
     )
 

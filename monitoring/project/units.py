@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from monitoring.facts import DEAD_PHASES, Phase
 from monitoring.project.runs_merged import TRY_PHASES
@@ -26,8 +27,7 @@ _NEWS: Mapping[str, tuple[str, str]] = {
 TELEMETRY = "telemetry"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One row of monitoring_attempt, as far as figures depend on it."""
 
     unit_id: str

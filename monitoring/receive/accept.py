@@ -1,9 +1,12 @@
-"""Takes one request from its bytes to its answer. Answers only after the commit."""
+"""Takes requests from their bytes to their answers. Answers only after the commit."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -21,8 +24,8 @@ from monitoring.project.workflows import forget_all
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import decompress
 from monitoring.receive.connections import drop_broken_connection
-from monitoring.receive.log import keep, payload_of_arrival
-from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, UnsupportedPayload
+from monitoring.receive.log import Kept, digest, keep, payload_of_arrival
+from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
 from partners.scope import tenant_scope
 
 _log = logging.getLogger(__name__)
@@ -35,50 +38,110 @@ _TRY_AGAIN = {"40001", "40P01"}
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
+#: Told, once committed, which outbox rows of which tenant wait to be sent.
+After = Callable[[int, tuple[int, ...]], None]
 
-def accept(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer:
-    """Return the answer to a request. `after` is told, once committed, which outbox rows wait to be sent.
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A request whose body could be read."""
+
+    arrival: Arrival
+    payload: Payload
+    decoded: Decoded
+    digest: bytes
+
+    @property
+    def count(self) -> int:
+        decoded = self.decoded
+        return len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
+
+
+def accept_together(arrivals: Sequence[Arrival], after: After) -> list[Answer | Exception]:
+    """Return the answers to requests of one tenant, each in its place; an error where one can't be answered.
+
+    Traces are committed together: then a transaction, and whatever one row of it costs, is paid once for all.
+    """
+    now = timezone.now()
+    answers: list[Answer | Exception | None] = [None] * len(arrivals)
+    together: list[tuple[int, _Read]] = []
+    for place, arrival in enumerate(arrivals):
+        found = _read(arrival, now)
+        if isinstance(found, _Read):
+            together.append((place, found))
+        else:
+            answers[place] = found
+    traces = [(place, read) for place, read in together if read.arrival.signal is Signal.TRACES]
+    others = [[one] for one in together if one[1].arrival.signal is not Signal.TRACES]
+    traces.sort(key=_in_order)
+    for group in (traces, *others):
+        for (place, _), answer in zip(group, _answers([read for _, read in group], after), strict=True):
+            answers[place] = answer
+    return [answer for answer in answers if answer is not None]
+
+
+def accept(arrival: Arrival, after: After) -> Answer:
+    """Return the answer to one request.
 
     A fault that will pass is answered with 503, never 500: exporters drop a batch for good at 500.
     """
+    answer = accept_together([arrival], after)[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _in_order(one: tuple[int, _Read]) -> bytes:
+    return one[1].digest
+
+
+def _read(arrival: Arrival, now: datetime) -> _Read | Answer | Exception:
     try:
         body = decompress(arrival.body, arrival.content_encoding, settings.INTAKE_MAX_BYTES, arrival.room)
-        if not body and arrival.signal.value != "events":
+        if not body and arrival.signal is not Signal.EVENTS:
             raise MalformedPayload("The body is empty. An OTLP request that has something to say is never empty.")
-        payload = payload_of_arrival(arrival, body, timezone.now())
+        payload = payload_of_arrival(arrival, body, now)
         reach("intake.received")
         with _tracer.start_as_current_span("andon.decode"):
-            decoded = decode(payload)
+            return _Read(arrival, payload, decode(payload), digest(payload))
     except MalformedPayload as error:
         return refusal(arrival.encoding, 400, "malformed", str(error))
     except PayloadTooLarge as error:
         return refusal(arrival.encoding, 413, "too_large", str(error))
     except UnsupportedPayload as error:
         return refusal(arrival.encoding, 415, "unsupported", str(error))
+    except Exception as error:  # noqa: BLE001  It is this request's own; those it came with know nothing of it.
+        return error
+
+
+def _answers(reads: Sequence[_Read], after: After) -> list[Answer | Exception]:
+    """The answers once all are committed; each alone, where together they can't be."""
+    if not reads:
+        return []
     try:
-        return _committed(arrival, payload, decoded, after)
+        return list(_committed(reads, after))
     except (DatabaseError, InterfaceError) as error:
-        if not _is_transient(error):
-            raise
-        _log.warning("intake is waiting for the database: %s", error)
-        message = "The database can't be written to at the moment; try again."
-        return refusal(arrival.encoding, 503, "database", message, items=_count(decoded))
+        if _is_transient(error):
+            _log.warning("intake is waiting for the database: %s", error)
+            message = "The database can't be written to at the moment; try again."
+            return [refusal(read.arrival.encoding, 503, "database", message, items=read.count) for read in reads]
+        if len(reads) == 1:
+            return [error]
+    except Exception as error:  # noqa: BLE001  The door says what it was, and asks the sender to come again.
+        if len(reads) == 1:
+            return [error]
+    return [answer for read in reads for answer in _answers([read], after)]
 
 
-def _committed(
-    arrival: Arrival, payload: Payload, decoded: Decoded, after: Callable[[tuple[int, ...]], None]
-) -> Answer:
+def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
+    """The answers, in the order of the requests' digests, which is the order of their locks."""
+    tenant_id = reads[0].arrival.tenant_id
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(arrival.tenant_id, actor=ACTOR):
-                kept = keep(arrival, payload, decoded)
+            with tenant_scope(tenant_id, actor=ACTOR):
+                kept = [keep(read.arrival, read.payload, read.decoded, read.digest) for read in reads]
                 reach("intake.inserted")
-                intended: tuple[int, ...] = ()
-                if not kept.repeated:
-                    known = catalogue()
-                    heeds = heeds_tries(known.thresholds)
-                    desk = Desk(arrival.tenant_id, kept.intake_id, known, payload.received_at, heeds)
-                    intended = run_main_line(decoded, desk).intended
+                intended = _projected(tenant_id, reads, kept)
         except (OperationalError, InterfaceError) as error:
             # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
             was_lost = drop_broken_connection()
@@ -89,16 +152,31 @@ def _committed(
             raise
         reach("intake.committed")
         if intended:
-            after(intended)
+            after(tenant_id, intended)
         break
-    count = _count(decoded)
-    body = success(arrival.signal, arrival.encoding, decoded.rejections, accepted=count)
+    return [_taken(read, each) for read, each in zip(reads, kept, strict=True)]
+
+
+def _projected(tenant_id: int, reads: Sequence[_Read], kept: Sequence[Kept]) -> tuple[int, ...]:
+    """Walk what is new along the main line; return the outbox rows that it made."""
+    fresh = [(read, each.intake_id) for read, each in zip(reads, kept, strict=True) if not each.repeated]
+    if not fresh:
+        return ()
+    known = catalogue()
+    intakes = tuple(intake_id for _, intake_id in fresh)
+    desk = Desk(tenant_id, intakes, known, fresh[0][0].payload.received_at, heeds_tries(known.thresholds))
+    decoded = fresh[0][0].decoded
+    if len(fresh) > 1:
+        spans = [read.decoded.spans for read, _ in fresh]
+        decoded = Decoded(spans=tuple(chain.from_iterable(spans)), shares=tuple(map(len, spans)))
+    return run_main_line(decoded, desk).intended
+
+
+def _taken(read: _Read, kept: Kept) -> Answer:
+    arrival, rejections = read.arrival, read.decoded.rejections
+    body = success(arrival.signal, arrival.encoding, rejections, accepted=read.count)
     reason = "repeated" if kept.repeated else ""
-    return Answer(200, body, content_type(arrival.encoding), reason, items=count, rejected=len(decoded.rejections))
-
-
-def _count(decoded: Decoded) -> int:
-    return len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
+    return Answer(200, body, content_type(arrival.encoding), reason, items=read.count, rejected=len(rejections))
 
 
 def _sqlstate(error: BaseException) -> str:

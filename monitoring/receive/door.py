@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from monitoring.receive.accept import accept
+from monitoring.receive.accept import accept_together
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import LargerThanExpected, expected_size
 from monitoring.receive.gate import KeyRing, KeysUnavailable
@@ -35,6 +35,9 @@ _ANSWER_S = 5.0
 _HOLD_S = 0.7
 #: A body that is larger than this once decompressed waits for the one place of large bodies.
 _LARGE_BYTES = 4 << 20
+#: So many bytes, decompressed, are committed together at most: two thousand spans or so, which a small request that
+#: comes in between waits for.
+_TOGETHER_BYTES = 768 << 10
 _WAITING = 256
 
 
@@ -64,11 +67,14 @@ class Door:
 
     def __init__(self, after: Callable[[int, tuple[int, ...]], None]) -> None:
         """`after(tenant_id, notification_ids)` is called once outbox rows are committed."""
-        self._after = after
         self.keys = KeyRing()
         self.quota = Quota(settings.INTAKE_TENANT_REQUESTS_PER_S, settings.INTAKE_TENANT_BYTES_PER_S)
         self.room = Room(settings.INTAKE_MAX_IN_FLIGHT_BYTES)
-        self.turns = Turns(settings.INTAKE_THREADS, waiting=_WAITING)
+        self.turns: Turns[Arrival, Answer] = Turns(
+            *(settings.INTAKE_THREADS, lambda arrivals: accept_together(arrivals, after)),
+            waiting=_WAITING,
+            together=_TOGETHER_BYTES,
+        )
         self.outcomes = Outcomes()
 
     async def answer(self, ask: Ask) -> Answer:
@@ -127,21 +133,18 @@ class Door:
         return answer
 
     async def _in_turn(self, arrival: Arrival, ends: float) -> Answer:
-        if expected_size(arrival.body, arrival.content_encoding) <= _LARGE_BYTES:
+        size = expected_size(arrival.body, arrival.content_encoding)
+        if size <= _LARGE_BYTES:
             try:
-                return await self._run(replace(arrival, room=_LARGE_BYTES), ends, is_large=False)
+                return await self._run(replace(arrival, room=_LARGE_BYTES), ends, size, is_large=False)
             except LargerThanExpected:
                 # It said less than it holds: now it waits its turn among the large ones.
                 pass
-        return await self._run(arrival, ends, is_large=True)
+        return await self._run(arrival, ends, size, is_large=True)
 
-    async def _run(self, arrival: Arrival, ends: float, *, is_large: bool) -> Answer:
-        return await self.turns.run(
-            arrival.tenant_id,
-            lambda: accept(arrival, lambda ids: self._after(arrival.tenant_id, ids)),
-            is_large=is_large,
-            limit_s=max(0.0, ends - time.monotonic()),
-        )
+    async def _run(self, arrival: Arrival, ends: float, size: int, *, is_large: bool) -> Answer:
+        limit_s = max(0.0, ends - time.monotonic())
+        return await self.turns.run(arrival.tenant_id, arrival, size=size, is_large=is_large, limit_s=limit_s)
 
 
 async def _read(ask: Ask, holder: KeyHolder, hold: Hold) -> bytes:

@@ -54,10 +54,12 @@ def digest(payload: Payload) -> bytes:
     return hasher.digest()
 
 
-def keep(arrival: Arrival, payload: Payload, decoded: Decoded) -> Kept:
-    """Insert the payload, or find that it is there. Keeping twice equals keeping once."""
+def keep(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes) -> Kept:
+    """Insert the payload with its digest, or find that it is there. Keeping twice equals keeping once.
+
+    The digest is locked until the transaction ends, so one that keeps several must do so in the order of digests.
+    """
     compression, stored = _stored(arrival, payload)
-    mark = digest(payload)
     count = len(decoded.spans) + len(decoded.logs) + len(decoded.metrics) + len(decoded.events)
     # Django's own cursor writes values into the statement, which turns a body into twice its size of hexadecimal text.
     # This one sends it as it is and has the statement prepared. Its errors become Django's, as everywhere.

@@ -1,16 +1,24 @@
-"""Whose request is worked on next: a few threads, tenants in turn, one large body at a time."""
+"""Whose requests are worked on next: a few threads, tenants in turn, what waits of one tenant together, one large body
+at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from monitoring.receive.arrival import Answer
 from monitoring.receive.connections import keep_own_connection
 from monitoring.receive.share import Overloaded, Share
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: A tenant's requests are worked on one group at a time: meanwhile the next ones gather and share a transaction. A
+#: group that takes longer than this waits for something, and holds the others up no more.
+_USUAL_S = 0.25
 
 
 class Stalled(RuntimeError):
@@ -18,75 +26,105 @@ class Stalled(RuntimeError):
 
 
 @dataclass(eq=False, slots=True)
-class _Job:
+class _Job(Generic[Item, Result]):
     tenant_id: int
-    call: Callable[[], Answer]
+    item: Item
+    size: int
     is_large: bool
-    done: asyncio.Future[Answer]
-    is_running: bool = False
+    done: asyncio.Future[Result]
+    group: _Group[Item, Result] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Group(Generic[Item, Result]):
+    """Jobs that one call works on."""
+
+    jobs: list[_Job[Item, Result]]
     is_given_up: bool = False
+    is_slow: bool = False
 
 
 @dataclass(slots=True)
-class _Line:
+class _Line(Generic[Item, Result]):
     """Jobs that wait, by tenant; tenants take turns."""
 
-    of: OrderedDict[int, deque[_Job]] = field(default_factory=OrderedDict)
+    of: OrderedDict[int, deque[_Job[Item, Result]]] = field(default_factory=OrderedDict)
 
-    def put(self, job: _Job) -> None:
+    def put(self, job: _Job[Item, Result]) -> None:
         self.of.setdefault(job.tenant_id, deque()).append(job)
 
-    def next(self, may: Callable[[int], bool]) -> _Job | None:
-        """The first job of the first tenant that may; that tenant goes to the end of the line."""
+    def next(self, may: Callable[[int], bool], most: int) -> list[_Job[Item, Result]]:
+        """The first jobs of the first tenant that may, as many as are no larger than `most` together, at least one;
+        that tenant goes to the end of the line."""
         for tenant_id, jobs in self.of.items():
             if may(tenant_id):
-                job = jobs.popleft()
+                taken = [jobs.popleft()]
+                size = taken[0].size
+                while jobs and size + jobs[0].size <= most:
+                    size += jobs[0].size
+                    taken.append(jobs.popleft())
                 self.of.move_to_end(tenant_id)
                 if not jobs:
                     del self.of[tenant_id]
-                return job
-        return None
+                return taken
+        return []
 
-    def drop(self, job: _Job) -> None:
+    def drop(self, job: _Job[Item, Result]) -> None:
         jobs = self.of[job.tenant_id]
         jobs.remove(job)
         if not jobs:
             del self.of[job.tenant_id]
 
 
-class Turns:
-    """The threads that work on requests. Used by one thread, the event loop's; only the calls run elsewhere.
+class Turns(Generic[Item, Result]):
+    """The threads that work on requests. Used by one thread, the event loop's; only `work` runs elsewhere.
 
-    A tenant never holds the last thread, so another's request waits for nobody but itself. A thread that is stuck stays
+    `work` is given what waited of one tenant, up to `together` in size, and returns as many results or errors. A
+    tenant never holds the last thread, so another's request waits for nobody but itself. A thread that is stuck stays
     counted until it ends: the number of threads never grows, and when all are stuck requests are refused at once.
     """
 
-    def __init__(self, threads: int, *, waiting: int) -> None:
+    def __init__(
+        self,
+        threads: int,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        waiting: int,
+        together: int = 0,
+    ) -> None:
         self.threads = threads
         self.waiting = Share(waiting)
-        self.running: dict[int, int] = {}
+        self.running: dict[int, list[_Group[Item, Result]]] = {}
         self.stuck = 0
+        self._work = work
+        self._together = together
         self._is_large_running = False
-        self._small, self._large = _Line(), _Line()
+        self._small: _Line[Item, Result] = _Line()
+        self._large: _Line[Item, Result] = _Line()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="intake", initializer=keep_own_connection)
 
-    async def run(self, tenant_id: int, call: Callable[[], Answer], *, is_large: bool, limit_s: float) -> Answer:
-        """Return what `call` returns. Raises Overloaded or OverShare where too many wait, Stalled after `limit_s`."""
+    async def run(self, tenant_id: int, item: Item, *, size: int, is_large: bool, limit_s: float) -> Result:
+        """Return what `work` makes of the item. Raises Overloaded or OverShare where too many wait, Stalled after
+        `limit_s`. An item larger than what goes together is worked on alone."""
         if self.stuck == self.threads:
             raise Stalled("every thread of this worker is stuck")
+        line = self._large if is_large else self._small
         with self.waiting.holding(tenant_id) as place:
             place.add(1)
-            job = _Job(tenant_id, call, is_large, asyncio.get_running_loop().create_future())
-            (self._large if is_large else self._small).put(job)
+            job = _Job(tenant_id, item, size, is_large, asyncio.get_running_loop().create_future())
+            line.put(job)
             self._start_next()
             await asyncio.wait((job.done,), timeout=limit_s)
         if job.done.done():
-            return job.done.result()
-        if not job.is_running:
-            (self._large if is_large else self._small).drop(job)
+            result: Result = job.done.result()
+            return result
+        if job.group is None:
+            line.drop(job)
             raise Overloaded
-        job.is_given_up = True
-        self.stuck += 1
+        if not job.group.is_given_up:
+            job.group.is_given_up = True
+            self.stuck += 1
+        job.done.cancel()
         raise Stalled(f"no answer within {limit_s:.0f} s")
 
     def close(self) -> None:
@@ -94,36 +132,60 @@ class Turns:
         self._pool.shutdown()
 
     def _start_next(self) -> None:
-        while sum(self.running.values()) < self.threads:
-            job = None if self._is_large_running else self._large.next(self._may_start)
-            job = job or self._small.next(self._may_start)
-            if job is None:
+        while sum(map(len, self.running.values())) < self.threads:
+            jobs = [] if self._is_large_running else self._large.next(self._may_start, 0)
+            jobs = jobs or self._small.next(self._may_start, self._together)
+            if not jobs:
                 return
-            self._start(job)
+            self._start(_Group(jobs))
 
     def _may_start(self, tenant_id: int) -> bool:
-        return self.running.get(tenant_id, 0) < max(1, self.threads - 1)
+        running = self.running.get(tenant_id, ())
+        return all(group.is_slow for group in running) and len(running) < max(1, self.threads - 1)
 
-    def _start(self, job: _Job) -> None:
-        job.is_running = True
-        self._is_large_running |= job.is_large
-        self.running[job.tenant_id] = self.running.get(job.tenant_id, 0) + 1
-        working = asyncio.get_running_loop().run_in_executor(self._pool, job.call)
-        working.add_done_callback(lambda ended: self._end(job, ended))
+    def _start(self, group: _Group[Item, Result]) -> None:
+        loop, first = asyncio.get_running_loop(), group.jobs[0]
+        for job in group.jobs:
+            job.group = group
+        self._is_large_running |= first.is_large
+        self.running.setdefault(first.tenant_id, []).append(group)
+        working = loop.run_in_executor(self._pool, self._work, [job.item for job in group.jobs])
+        slow = loop.call_later(_USUAL_S, self._slow, group)
+        working.add_done_callback(lambda ended: self._end(group, ended, slow))
 
-    def _end(self, job: _Job, ended: asyncio.Future[Answer]) -> None:
-        self.running[job.tenant_id] -= 1
-        if not self.running[job.tenant_id]:
-            del self.running[job.tenant_id]
-        if job.is_large:
-            self._is_large_running = False
-        if job.is_given_up:
-            self.stuck -= 1
-        if ended.cancelled():
-            job.done.cancel()
-        elif (error := ended.exception()) is not None:
-            if not job.is_given_up:
-                job.done.set_exception(error)
-        else:
-            job.done.set_result(ended.result())
+    def _slow(self, group: _Group[Item, Result]) -> None:
+        group.is_slow = True
         self._start_next()
+
+    def _end(
+        self,
+        group: _Group[Item, Result],
+        ended: asyncio.Future[Sequence[Result | Exception]],
+        slow: asyncio.TimerHandle,
+    ) -> None:
+        slow.cancel()
+        first = group.jobs[0]
+        self.running[first.tenant_id].remove(group)
+        if not self.running[first.tenant_id]:
+            del self.running[first.tenant_id]
+        if first.is_large:
+            self._is_large_running = False
+        if group.is_given_up:
+            self.stuck -= 1
+        failed = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        results = [failed] * len(group.jobs) if failed is not None else ended.result()
+        for job, result in zip(group.jobs, results, strict=True):
+            _settle(job.done, result)
+        self._start_next()
+
+
+def _settle(done: asyncio.Future[Result], result: Result | BaseException) -> None:
+    """Hand the result over, unless nobody waits for it any more."""
+    if done.done():
+        return
+    if isinstance(result, asyncio.CancelledError):
+        done.cancel()
+    elif isinstance(result, BaseException):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

@@ -53,13 +53,13 @@ def log_project(tenant_id: int, after: int, mark: int, now: datetime) -> Portion
     ids = _requests(after, mark)
     if not ids:
         return None
-    desk = Desk(tenant_id, 0, catalogue(), now)
+    desk = Desk(tenant_id, (), catalogue(), now)
     done = 0
     for intake in Intake.objects.filter(pk__in=ids).order_by("pk"):
         done += 1
         missing = _missing(intake.pk, decode(payload_of(intake)))
         if missing.spans or missing.events or missing.logs:
-            at = replace(desk, intake_id=intake.pk, now=intake.received_at)
+            at = replace(desk, intakes=(intake.pk,), now=intake.received_at)
             projected = project(map_records(missing, at), at)
             link_members(detect(projected, at))
             # One request in one transaction, as intake has it: else the two could lock each other out.
@@ -126,7 +126,7 @@ def events_correct(tenant_id: int, after: int, mark: int, now: datetime) -> Port
     )  # fmt: skip
     if not rows:
         return None
-    desk = Desk(tenant_id, 0, catalogue(), now)
+    desk = Desk(tenant_id, (), catalogue(), now)
     said = {}
     held = set()
     for intake in Intake.objects.filter(pk__in={row[3] for row in rows}).order_by("pk"):
@@ -160,7 +160,7 @@ def _units_correct(table: str, tenant_id: int, after: int, mark: int, now: datet
         rows: Sequence[tuple[int, str]] = cursor.fetchall()
     if not rows:
         return None
-    desk = Desk(tenant_id, 0, catalogue(), now)
+    desk = Desk(tenant_id, (), catalogue(), now)
     projected, changed = project_units(_distinct(unit for _, unit in rows), desk)
     link_members(detect(projected, desk))
     return Portion(rows[-1][0], {"dead letters corrected": changed})

@@ -108,7 +108,7 @@ def _portion_settle(portion: Sequence[_Stored], how: _Manner) -> Settled:
     short = [row for row in portion if row.span_count <= MOST_SPANS]
     # Reading takes its time and locks nothing; a run of which more was heard meanwhile is left to its next timer.
     with tenant_scope(how.tenant_id, actor=how.actor):
-        desk = Desk(how.tenant_id, 0, catalogue(), how.now)
+        desk = Desk(how.tenant_id, (), catalogue(), how.now)
         told = traces_told({row.trace_id: row.intakes for row in short})
         found = [_anew(row, told[row.trace_id], desk, how) for row in short if row.trace_id in told]
     anew = [run for run in found if run is not None]
@@ -137,7 +137,7 @@ def _anew(row: _Stored, told: TraceTold, desk: Desk, how: _Manner) -> RunAnew | 
     if fact.root_seen:
         return RunAnew(row.trace_id, row.intakes, fact, None)
     entries = entries_without_root(spans)
-    done = replace(fact, root_seen=True, root_failed=has_failed(entries)) if entries else None
+    done = fact._replace(root_seen=True, root_failed=has_failed(entries)) if entries else None
     if done and (how.told_in_full or desk.now - told.last_at >= QUIET_AFTER):
         return RunAnew(row.trace_id, row.intakes, done, None)
     return RunAnew(row.trace_id, row.intakes, fact, done)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode, Value
 from monitoring.sources.failures import death_note, failure_of
-from monitoring.sources.keys import span_keys
+from monitoring.sources.keys import keys_of_span
 from monitoring.sources.trace import Trace
-from monitoring.sources.values import first, instant, moment, number, text, whole
+from monitoring.sources.values import first_text, instant, moment, number, text, whole
 
 _DESTINATIONS = ("andon.destination", "messaging.destination.name", "messaging.destination")
 _UNITS = ("andon.unit_id", "messaging.message.id", "messaging.message_id")
@@ -21,24 +23,23 @@ _PHASES = {phase.value: phase for phase in Phase}
 class Andon:
     """Spans that name their workflow, attempt, phase, site, due time or value themselves."""
 
-    def speaks(self, names: frozenset[str]) -> bool:
+    def speaks(self, names: Collection[str]) -> bool:
         return not _NAMES.isdisjoint(names)
 
-    def read(self, trace: Trace) -> Reading | None:
-        mine = [span for span in trace if not _NAMES.isdisjoint(span.attributes)]
-        resource = next((span.resource for span in trace if not _NAMES.isdisjoint(span.resource)), None)
+    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
+        resource = next((said for said in trace.resources if not _NAMES.isdisjoint(said)), None)
         if not mine and resource is None:
             return None
-        mine.sort(key=lambda span: (span.start_ns, span.span_id))
+        ordered = sorted(mine, key=lambda span: (span.start_ns, span.span_id))
 
         def said(name: str) -> Value:
-            values = (span.attributes[name] for span in mine if name in span.attributes)
+            values = (span.attributes[name] for span in ordered if name in span.attributes)
             return next(values, None if resource is None else resource.get(name))
 
         return Reading(
             dialect="andon",
             identity=_identity(said("andon.workflow"), said("andon.workflow.name"), said("andon.workflow.version")),
-            attempts=tuple(fact for span in mine if (fact := _attempt(span)) is not None),
+            attempts=tuple(fact for span in ordered if (fact := _attempt(span)) is not None),
             site=text(said("andon.site")),
             due_at=instant(said("andon.due_at")),
             value=number(said("andon.value")),
@@ -67,7 +68,7 @@ def _attempt(span: SpanRecord) -> AttemptFact | None:
         dialect="andon",
         confidence=confidence,
         step=span.name,
-        destination=text(first(attributes, _DESTINATIONS))[:200],
+        destination=first_text(attributes, _DESTINATIONS)[:200],
         error_class=failure.error_class,
         message=failure.message,
         max_attempts=max_attempts,
@@ -93,9 +94,9 @@ def _phase(span: SpanRecord, attempt: int, max_attempts: int | None) -> tuple[Ph
 
 
 def _unit_id(span: SpanRecord) -> str:
-    stated = text(first(span.attributes, _UNITS))[:200]
+    stated = first_text(span.attributes, _UNITS)[:200]
     if stated:
         return stated
-    keys = span_keys((span,), frozenset(span.attributes))
+    keys = keys_of_span(span)
     unit = f"{keys[0].type}:{keys[0].value}" if keys else span.trace_id.hex()
     return f"{unit}/{span.name}"[:200]

@@ -7,7 +7,7 @@ underscores and case: `camunda.process_definition_id` and `zeebe.processDefiniti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
@@ -35,15 +35,15 @@ _DEFAULT_TRIES = 3
 class Camunda:
     """Spans and span events of workers and engines with `camunda.*` or `zeebe.*` attributes."""
 
-    def speaks(self, names: frozenset[str]) -> bool:
+    def speaks(self, names: Collection[str]) -> bool:
         return any(_field_of[name] for name in names)
 
-    def read(self, trace: Trace) -> Reading | None:
-        mine = [(span, said) for span in trace if (said := _said(span.attributes))]
+    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
         if not mine:
             return None
-        attempts = [fact for span, said in mine if (fact := _span_attempt(span, said)) is not None]
-        earliest = sorted(mine, key=lambda pair: (pair[0].start_ns, pair[0].span_id))
+        told = [(span, _said(span.attributes)) for span in mine]
+        attempts = [fact for span, said in told if (fact := _span_attempt(span, said)) is not None]
+        earliest = sorted(told, key=lambda pair: (pair[0].start_ns, pair[0].span_id))
         identity = next((found for _, said in earliest if (found := _identity(said)) is not None), None)
         return Reading(dialect="camunda", identity=identity, attempts=tuple(attempts))
 

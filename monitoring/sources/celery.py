@@ -7,13 +7,14 @@ attempts; `celery.retries` is absent on the first one; the span's status says no
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode
 from monitoring.sources.failures import Failure, bounded, bounded_class, death_note, failure_of
 from monitoring.sources.trace import Trace
-from monitoring.sources.values import first, moment, text, whole
+from monitoring.sources.values import first_text, moment, text, whole
 
 _RETRY = re.compile(r"Retry(?: in (?P<seconds>\d+(?:\.\d+)?)s)?: ?(?P<error>.*)", re.DOTALL)
 _RAISED = re.compile(r"(?P<type>[A-Za-z_][\w.]*)\((?P<text>.*)\)\s*", re.DOTALL)
@@ -32,11 +33,10 @@ _PHASES = {
 class Celery:
     """Spans with `celery.task_name`: the entry task names the run, each `run/` span is an attempt."""
 
-    def speaks(self, names: frozenset[str]) -> bool:
+    def speaks(self, names: Collection[str]) -> bool:
         return "celery.task_name" in names
 
-    def read(self, trace: Trace) -> Reading | None:
-        mine = [span for span in trace if "celery.task_name" in span.attributes]
+    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
         if not mine:
             return None
         return Reading(
@@ -55,7 +55,7 @@ def _identity(trace: Trace) -> Identity | None:
 
 def _attempt(span: SpanRecord) -> AttemptFact | None:
     attributes = span.attributes
-    unit_id = text(first(attributes, ("messaging.message.id", "messaging.message_id", "celery.task_id")))[:200]
+    unit_id = first_text(attributes, ("messaging.message.id", "messaging.message_id", "celery.task_id"))[:200]
     if text(attributes.get("celery.action")) != "run" or not unit_id:
         return None
     phase = _phase(span)
@@ -70,7 +70,7 @@ def _attempt(span: SpanRecord) -> AttemptFact | None:
         dialect="celery",
         confidence=Confidence.DECLARED,
         step=text(attributes["celery.task_name"])[:200],
-        destination=text(first(attributes, ("messaging.destination.name", "messaging.destination")))[:200],
+        destination=first_text(attributes, ("messaging.destination.name", "messaging.destination"))[:200],
         error_class=failure.error_class,
         message=failure.message,
         started_at=moment(span.start_ns),

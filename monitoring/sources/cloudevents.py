@@ -12,7 +12,7 @@ from monitoring.records import EventRecord, Value
 from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import bounded, bounded_class
 from monitoring.sources.keys import MAX_VALUE_CHARS, TYPE_BY_NAME, data_keys, united
-from monitoring.sources.values import first, instant, number, text, whole
+from monitoring.sources.values import first, first_text, instant, number, text, whole
 
 _TYPE = re.compile(r"(?:^|.*\.)mfg\.(?P<entity>[a-z0-9_]+)\.(?P<event>(?!v\d+$)[a-z0-9_]+)(?:\.v\d+)?", re.IGNORECASE)
 _VERSION = re.compile(r"\.v\d+$")
@@ -154,9 +154,9 @@ def _attempt(event: EventRecord, name: str, data: Mapping[str, Value]) -> Attemp
         dialect="cloudevents",
         confidence=Confidence.DECLARED,
         step=(text(data.get("step")) or linked.step)[:200],
-        destination=text(first(data, ("queue", "topic", "destination", "endpoint")))[:200],
-        error_class=bounded_class(text(first(data, _ERROR_CLASS))) if failed else "",
-        message=bounded(text(first(data, _ERROR_TEXT))) if failed else "",
+        destination=first_text(data, ("queue", "topic", "destination", "endpoint"))[:200],
+        error_class=bounded_class(first_text(data, _ERROR_CLASS)) if failed else "",
+        message=bounded(first_text(data, _ERROR_TEXT)) if failed else "",
         max_attempts=whole(data.get("max_attempts")),
         started_at=instant(data.get("started_at")),
         ended_at=event.time,

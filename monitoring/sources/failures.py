@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from monitoring.records import Attributes, SpanEvent, SpanRecord, StatusCode
 from monitoring.sources.values import text
@@ -14,8 +14,7 @@ _DEATH_NOTES = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An error's low-cardinality class and its text; both empty where nothing is said."""
 
     error_class: str = ""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Identity, Phase, Reading
 from monitoring.records import SpanEvent, SpanRecord, StatusCode
 from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import NO_FAILURE, death_note, failure_of
-from monitoring.sources.keys import span_keys
+from monitoring.sources.keys import keys_of_span, span_keys
 from monitoring.sources.trace import Trace
-from monitoring.sources.values import first, moment, text, whole
+from monitoring.sources.values import first, first_text, moment, text, whole
 
 _RESENDS = ("http.request.resend_count", "http.resend_count")
 _RESENDS_SET = frozenset(_RESENDS)
@@ -25,11 +24,14 @@ _RETRY_WITHIN_NS = 600 * 1_000_000_000
 class Generic:
     """The reading every trace gets: an identity from its entry span, its business keys, and attempts that show."""
 
-    def speaks(self, names: frozenset[str]) -> bool:
-        return True
+    def speaks(self, names: Collection[str]) -> bool:
+        """Whether a span says how often its request was sent again; what else is read stands in all spans."""
+        return not _RESENDS_SET.isdisjoint(names)
 
-    def read(self, trace: Trace) -> Reading | None:
-        return Reading("otel", _identity(trace), span_keys(trace, trace.names), _attempts(trace))
+    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
+        keys = span_keys(trace.keyed) if trace.keyed else ()
+        attempts = _attempts(mine, trace) if mine or trace.noted or trace.failed else ()
+        return Reading("otel", _identity(trace), keys, attempts)
 
 
 def _identity(trace: Trace) -> Identity:
@@ -43,24 +45,23 @@ def _operation(span: SpanRecord) -> str:
     route = span.attributes.get("http.route")
     if not route:
         return span.name
-    method = text(first(span.attributes, ("http.request.method", "http.method")))
+    method = first_text(span.attributes, ("http.request.method", "http.method"))
     return f"{method} {text(route)}".strip()
 
 
-def _attempts(trace: Trace) -> tuple[AttemptFact, ...]:
+def _attempts(resent: Sequence[SpanRecord], trace: Trace) -> tuple[AttemptFact, ...]:
     """Declared resends and dead-letter notes; a step done again after it failed only where something failed."""
-    resends = not _RESENDS_SET.isdisjoint(trace.names)
-    if not resends and not trace.noted and not trace.failed:
-        return ()
+    deaths = any(death_note(span) is not None for span in trace.noted)
     facts: list[AttemptFact] = []
-    for span in trace:
-        if resends and not _RESENDS_SET.isdisjoint(span.attributes):
+    for span in trace.spans if deaths else resent:
+        if not _RESENDS_SET.isdisjoint(span.attributes):
             facts.append(_resend(span))
-        elif span.events and (note := death_note(span)) is not None:
+        elif (note := death_note(span)) is not None:
             facts.append(_noted_death(span, note))
-    if trace.failed and len(trace) > 1:
+    if trace.failed and len(trace.spans) > 1:
         told = {fact.span_id for fact in facts}
-        facts.extend(_repeated([span for span in trace if span.span_id not in told]))
+        below = {span.parent_span_id for span in trace.failed if span.span_id not in told} - {None}
+        facts.extend(_repeated([s for s in trace.spans if s.parent_span_id in below and s.span_id not in told]))
     return tuple(facts)
 
 
@@ -72,20 +73,19 @@ def _resend(span: SpanRecord) -> AttemptFact:
 def _noted_death(span: SpanRecord, note: SpanEvent) -> AttemptFact:
     """A dead letter that a span event tells of; what the note says of it goes before what the span says."""
     noted = note.attributes
-    unit = text(first(noted, ("messaging.message.id", "message.id", "message_id"))) or _unit_of_step(span)
+    unit = first_text(noted, ("messaging.message.id", "message.id", "message_id")) or _unit_of_step(span)
     number = max(1, whole(first(noted, ("attempts", "attempt", "message.attempts"))) or 1)
     fact = _fact(span, unit_id=unit[:200], number=number, confidence=Confidence.DECLARED, died=True)
-    destination = text(first(noted, (*_DESTINATIONS, "destination", "queue")))[:200]
-    reason = text(first(noted, ("error.type", "exception.type", "reason")))[:200]
-    return replace(fact, destination=destination or fact.destination, error_class=reason or fact.error_class)
+    destination = first_text(noted, (*_DESTINATIONS, "destination", "queue"))[:200]
+    reason = first_text(noted, ("error.type", "exception.type", "reason"))[:200]
+    return fact._replace(destination=destination or fact.destination, error_class=reason or fact.error_class)
 
 
 def _repeated(spans: Sequence[SpanRecord]) -> list[AttemptFact]:
     """The same step below the same parent for the same key, done again after it failed: counted by order."""
     groups: defaultdict[tuple[object, ...], list[SpanRecord]] = defaultdict(list)
     for span in spans:
-        if span.parent_span_id is not None:
-            groups[(span.parent_span_id, span.name, span.kind)].append(span)
+        groups[(span.parent_span_id, span.name, span.kind)].append(span)
     facts: list[AttemptFact] = []
     for alike in groups.values():
         if len(alike) > 1 and any(span.status is StatusCode.ERROR for span in alike):
@@ -96,7 +96,7 @@ def _repeated(spans: Sequence[SpanRecord]) -> list[AttemptFact]:
 def _tries(alike: list[SpanRecord]) -> list[AttemptFact]:
     by_target: defaultdict[tuple[str, tuple[BusinessKey, ...]], list[SpanRecord]] = defaultdict(list)
     for span in sorted(alike, key=lambda span: (span.start_ns, span.span_id)):
-        by_target[(text(first(span.attributes, _TARGETS)), span_keys((span,), frozenset(span.attributes)))].append(span)
+        by_target[(first_text(span.attributes, _TARGETS), keys_of_span(span))].append(span)
     facts: list[AttemptFact] = []
     for same in by_target.values():
         chain: list[SpanRecord] = []
@@ -126,7 +126,7 @@ def _chain_facts(chain: list[SpanRecord]) -> list[AttemptFact]:
 
 def _unit_of_step(span: SpanRecord) -> str:
     parent = span.parent_span_id.hex() if span.parent_span_id else "root"
-    target = text(first(span.attributes, _TARGETS))
+    target = first_text(span.attributes, _TARGETS)
     return f"{span.trace_id.hex()}/{parent}/{span.name} {target}".strip()[:180]
 
 
@@ -141,7 +141,7 @@ def _fact(span: SpanRecord, *, unit_id: str, number: int, confidence: Confidence
         dialect="otel",
         confidence=confidence,
         step=span.name[:200],
-        destination=text(first(span.attributes, _DESTINATIONS))[:200],
+        destination=first_text(span.attributes, _DESTINATIONS)[:200],
         error_class=failure.error_class,
         message=failure.message,
         started_at=moment(span.start_ns),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitoring.records import Attributes, Value
 from monitoring.sources.failures import Failure, bounded, bounded_class
-from monitoring.sources.values import first, text, whole
+from monitoring.sources.values import first, first_text, text, whole
 
 _ENTRY = re.compile(r"\{([^{}]*)\}")
 _FIELD = re.compile(r"""["']?\b(count|reason|queue)["']?\s*[:=]\s*["']?([^"',}\]]+)""")
@@ -87,10 +87,10 @@ def last_death(attributes: Attributes) -> Death | None:
     entries = deaths(first(attributes, _X_DEATH))
     if entries:
         return entries[0]
-    reason = text(first(attributes, (*_X_LAST_DEATH_REASON, *_X_FIRST_DEATH_REASON))).lower()
+    reason = first_text(attributes, (*_X_LAST_DEATH_REASON, *_X_FIRST_DEATH_REASON)).lower()
     if not reason:
         return None
-    return Death(text(first(attributes, (*_X_LAST_DEATH_QUEUE, *_X_FIRST_DEATH_QUEUE))), reason, 1)
+    return Death(first_text(attributes, (*_X_LAST_DEATH_QUEUE, *_X_FIRST_DEATH_QUEUE)), reason, 1)
 
 
 def attempt(attributes: Attributes, *, ended: bool) -> int | None:
@@ -116,7 +116,7 @@ def forwarded_from(attributes: Attributes) -> str | None:
     """The subscription that Pub/Sub gave this message up in, `""` where only its count is told, None if in none."""
     if first(attributes, _FORWARDED) is None:
         return None
-    return text(first(attributes, _SOURCE_SUBSCRIPTION))
+    return first_text(attributes, _SOURCE_SUBSCRIPTION)
 
 
 def source_deliveries(attributes: Attributes) -> int | None:
@@ -128,7 +128,7 @@ def original_position(attributes: Attributes) -> str:
     """Where a dead-lettered Kafka record first stood: `topic:partition:offset`, or `""`."""
     if MARKS.isdisjoint(attributes):
         return ""
-    topic = text(first(attributes, _ORIGINAL_TOPIC))
+    topic = first_text(attributes, _ORIGINAL_TOPIC)
     partition, offset = whole(first(attributes, _ORIGINAL_PARTITION)), whole(first(attributes, _ORIGINAL_OFFSET))
     if not topic or offset is None:
         return ""
@@ -137,4 +137,4 @@ def original_position(attributes: Attributes) -> str:
 
 def cause(attributes: Attributes) -> Failure:
     """Why the message was given up, as its headers tell it."""
-    return Failure(bounded_class(text(first(attributes, _CAUSE_CLASS))), bounded(text(first(attributes, _CAUSE_TEXT))))
+    return Failure(bounded_class(first_text(attributes, _CAUSE_CLASS)), bounded(first_text(attributes, _CAUSE_TEXT)))

@@ -6,16 +6,19 @@ Exact names only. Guessing from parts of a name would tie runs to the wrong orde
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from monitoring.facts import BusinessKey
-from monitoring.records import SpanRecord, Value
+from monitoring.records import Attributes, SpanRecord, Value
+from monitoring.sources.by_names import ByNames, Names
 from monitoring.sources.values import text
 
 MAX_VALUE_CHARS = 128
 #: More keys than this in one trace or event are a list of contents, not what the work was about.
 MAX_KEYS = 64
+#: Names of attributes that hold business keys, each with the type of key.
+KeyNames: TypeAlias = tuple[tuple[str, str], ...]
 
 _NAMES_BY_TYPE: dict[str, tuple[str, ...]] = {
     "order": (
@@ -98,31 +101,45 @@ def keys_of(kind: str, value: Value) -> Iterator[BusinessKey]:
         yield BusinessKey(kind, found)
 
 
-def span_keys(spans: Sequence[SpanRecord], names: frozenset[str]) -> tuple[BusinessKey, ...]:
-    """The business keys that spans carry, each once, span by span; `names` are their attributes' names, or more."""
-    telling = _telling(names)
-    if not telling:
-        return ()
+def key_type(name: str) -> str:
+    """The type of the business keys that an attribute of this name holds, `""` for none."""
+    return _type_by_seen_name[name]
+
+
+def key_names(names: Names) -> KeyNames:
+    """Which of these names hold business keys, and of which type; by name, whatever their order."""
+    return _key_names[names]
+
+
+def _found_key_names(names: Names) -> KeyNames:
+    return tuple([(name, kind) for name in sorted(names) if (kind := _type_by_seen_name[name])])
+
+
+_key_names = ByNames(_found_key_names)
+
+
+def keys_of_span(span: SpanRecord) -> tuple[BusinessKey, ...]:
+    """The business keys that one span carries."""
+    return span_keys([(span.attributes, key_names(tuple(span.attributes)))])
+
+
+def span_keys(keyed: Iterable[tuple[Attributes, KeyNames]]) -> tuple[BusinessKey, ...]:
+    """The business keys that spans carry, each once, span by span, under the names that are given with each."""
     found: dict[BusinessKey, None] = {}
-    values: dict[tuple[str, str], None] = {}
-    for span in spans:
-        attributes = span.attributes
-        for name, kind in telling:
-            if name in attributes:
-                value = attributes[name]
-                if type(value) is str:
-                    # The spans of a trace mostly repeat one key.
-                    if (kind, value) in values:
-                        continue
-                    values[kind, value] = None
-                found.update(dict.fromkeys(keys_of(kind, value)))
+    for attributes, names in keyed:
+        for name, kind in names:
+            add_keys(found, kind, attributes[name])
     return tuple(found)[:MAX_KEYS]
 
 
-@lru_cache(maxsize=2048)
-def _telling(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
-    """Which of these names hold business keys, and of which type."""
-    return tuple((name, kind) for name in sorted(names) if (kind := _type_by_seen_name[name]))
+def add_keys(found: dict[BusinessKey, None], kind: str, value: Value) -> None:
+    """Put the keys that one value holds behind those that are found."""
+    if type(value) is not str:
+        found.update(dict.fromkeys(keys_of(kind, value)))
+    elif (kind, value) not in found:  # The spans of a trace mostly repeat one key; a key equals a pair of texts.
+        stripped = value.strip()[:MAX_VALUE_CHARS]
+        if stripped:
+            found[BusinessKey(kind, stripped)] = None
 
 
 def data_keys(data: Value) -> tuple[BusinessKey, ...]:

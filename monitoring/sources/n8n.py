@@ -6,7 +6,7 @@ only attempt n8n declares is a whole execution that repeats an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
 from monitoring.records import SpanRecord, StatusCode
@@ -21,12 +21,10 @@ _PHASES = {"success": Phase.OK, "canceled": Phase.CANCELLED, "cancelled": Phase.
 class N8n:
     """`workflow.execute` spans: the outermost one names the run, each is an attempt at its execution."""
 
-    def speaks(self, names: frozenset[str]) -> bool:
-        return "n8n.workflow.id" in names
+    def speaks(self, names: Collection[str]) -> bool:
+        return "n8n.workflow.id" in names and "n8n.execution.id" in names
 
-    def read(self, trace: Trace) -> Reading | None:
-        named = [span for span in trace if "n8n.workflow.id" in span.attributes]
-        mine = [span for span in named if "n8n.execution.id" in span.attributes]
+    def read(self, mine: Sequence[SpanRecord], trace: Trace) -> Reading | None:
         if not mine:
             return None
         error_parents = {span.parent_span_id for span in mine if _mode(span) == "error"}

@@ -5,50 +5,68 @@ A new source is a file beside this one and a line in one of these tuples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import TypeVar
 
-from monitoring.facts import DEAD_PHASES, AttemptFact, Identity, Phase, Reading
+from monitoring.facts import DEAD_PHASES, AttemptFact, BusinessKey, Phase, Reading
 from monitoring.records import EventRecord, SpanRecord
 from monitoring.sources.andon import Andon
+from monitoring.sources.by_names import ByNames, Names
 from monitoring.sources.camunda import Camunda, CamundaEvents
 from monitoring.sources.celery import Celery
 from monitoring.sources.cloudevents import CloudEvents
 from monitoring.sources.contract import EventDialect, SpanDialect
 from monitoring.sources.generic import Generic
-from monitoring.sources.keys import united
-from monitoring.sources.messaging import Messaging, Parked
+from monitoring.sources.keys import key_names, united
+from monitoring.sources.messaging import Messaging
 from monitoring.sources.n8n import N8n
 from monitoring.sources.nats import NatsAdvisories
-from monitoring.sources.trace import traced
+from monitoring.sources.trace import Shape, Trace
+from monitoring.spans_once import spans_once
 
 SPAN_DIALECTS: tuple[SpanDialect, ...] = (Andon(), N8n(), Camunda(), Celery(), Messaging(), Generic())
-_PARKED: SpanDialect = Parked()
+#: The last has something to say of every trace.
+*_SPECIFIC, _GENERIC = SPAN_DIALECTS
 EVENT_DIALECTS: tuple[EventDialect, ...] = (NatsAdvisories(), CamundaEvents(), CloudEvents())
 
-_T = TypeVar("_T")
 _MOST_ATTEMPTS = 1_000_000
 
 
-def read_trace(spans: Sequence[SpanRecord]) -> Reading:
+def traced(spans: Sequence[SpanRecord]) -> Trace:
+    """The spans of one trace, never none, each once and looked over for who may speak of them."""
+    return Trace(spans_once(spans) if len(spans) > 1 else spans, _SHAPES)
+
+
+def read_trace(spans: Trace | Sequence[SpanRecord]) -> Reading:
     """What all dialects together recognise in the spans of one trace that came in one request."""
-    trace = traced(spans)
-    speaking, may_be_parked = _speaking(trace.names)
-    readings = [found for dialect in speaking if (found := dialect.read(trace)) is not None]
-    if may_be_parked and not any(fact.phase in DEAD_PHASES for reading in readings for fact in reading.attempts):
-        parked = _PARKED.read(trace)
-        if parked is not None:
-            readings.insert(-1, parked)  # Before the generic reading, which counts repeated handlers as tries.
+    trace = spans if isinstance(spans, Trace) else traced(spans)
+    spoken_of = trace.spoken_of
+    found = [dialect.read(spoken_of[dialect], trace) for dialect in _SPECIFIC if dialect in spoken_of]
+    found.append(_GENERIC.read(spoken_of.get(_GENERIC, ()), trace))
+    readings = [reading for reading in found if reading is not None]
+    parked = [reading for reading in readings if reading.parked]
+    if parked and not _tell_of_death(readings):
+        # Before the generic reading, which counts repeated handlers as tries.
+        readings[-1:-1] = [Reading(reading.dialect, attempts=reading.parked) for reading in parked]
     return merged(readings)
 
 
-@lru_cache(maxsize=2048)
-def _speaking(names: frozenset[str]) -> tuple[tuple[SpanDialect, ...], bool]:
-    """Which dialects can say something of such spans, and whether a queue is named; a plant has few sets of names."""
-    return tuple(dialect for dialect in SPAN_DIALECTS if dialect.speaks(names)), _PARKED.speaks(names)
+def _shape(names: Names) -> Shape:
+    return Shape(
+        speakers=tuple(dialect for dialect in SPAN_DIALECTS if dialect.speaks(names)),
+        keys=key_names(names),
+    )
+
+
+_SHAPES = ByNames(_shape)
+
+
+def _tell_of_death(readings: Sequence[Reading]) -> bool:
+    for reading in readings:
+        for fact in reading.attempts:
+            if fact.phase in DEAD_PHASES:
+                return True
+    return False
 
 
 def read_event(event: EventRecord) -> Reading:
@@ -62,41 +80,36 @@ def merged(readings: Sequence[Reading]) -> Reading:
     The order of `readings` is the order of trust: of identities with equal rank the earlier wins, and a span about
     which one dialect told an attempt is not told about again by a later one.
     """
-    if len(readings) == 1 and not readings[0].attempts:
-        return readings[0]
-    identity = _surest(reading.identity for reading in readings)
-    speaking = next((reading for reading in readings if reading.identity is identity), readings[0])
-    return Reading(
-        dialect=speaking.dialect,
-        identity=identity,
-        keys=united(reading.keys for reading in readings),
-        attempts=_attempts(readings),
-        site=_said(reading.site or None for reading in readings) or "",
-        due_at=_said(reading.due_at for reading in readings),
-        value=_said(reading.value for reading in readings),
-    )
+    surest, site, due_at, value = readings[0], "", None, None
+    if len(readings) == 1 and not surest.attempts:
+        return surest
+    keys: list[tuple[BusinessKey, ...]] = []
+    told: list[tuple[AttemptFact, ...]] = []
+    for reading in readings:
+        identity = reading.identity
+        if identity is not None and (surest.identity is None or identity.rank > surest.identity.rank):
+            surest = reading
+        if reading.keys:
+            keys.append(reading.keys)
+        if reading.attempts:
+            told.append(reading.attempts)
+        site = site or reading.site
+        due_at = reading.due_at if due_at is None else due_at
+        value = reading.value if value is None else value
+    attempts = _attempts(told) if told else ()
+    return Reading(surest.dialect, surest.identity, united(keys), attempts, site, due_at, value)
 
 
-def _surest(identities: Iterable[Identity | None]) -> Identity | None:
-    best: Identity | None = None
-    for identity in identities:
-        if identity is not None and (best is None or identity.rank > best.rank):
-            best = identity
-    return best
-
-
-def _said(values: Iterable[_T | None]) -> _T | None:
-    return next((value for value in values if value is not None), None)
-
-
-def _attempts(readings: Sequence[Reading]) -> tuple[AttemptFact, ...]:
+def _attempts(told: Sequence[tuple[AttemptFact, ...]]) -> tuple[AttemptFact, ...]:
+    if len(told) == 1 and len(told[0]) == 1:
+        return (_bounded(told[0][0]),)
     told_spans: set[bytes] = set()
     facts: dict[tuple[str, Phase, int], AttemptFact] = {}
-    for reading in readings:
-        fresh = [fact for fact in reading.attempts if fact.span_id is None or fact.span_id not in told_spans]
+    for attempts in told:
+        fresh = [fact for fact in attempts if fact.span_id is None or fact.span_id not in told_spans]
         for fact in map(_bounded, fresh):
             facts.setdefault((fact.unit_id, fact.phase, fact.attempt), fact)
-        told_spans.update(fact.span_id for fact in fresh if fact.span_id is not None)
+        told_spans.update([fact.span_id for fact in fresh if fact.span_id is not None])
     return _without_false_successes(tuple(facts.values()))
 
 
@@ -106,7 +119,7 @@ def _bounded(fact: AttemptFact) -> AttemptFact:
         return fact
     most = fact.max_attempts
     known = None if most is None or not 0 <= most <= _MOST_ATTEMPTS else most
-    return replace(fact, attempt=min(fact.attempt, _MOST_ATTEMPTS), max_attempts=known)
+    return fact._replace(attempt=min(fact.attempt, _MOST_ATTEMPTS), max_attempts=known)
 
 
 def _without_false_successes(facts: tuple[AttemptFact, ...]) -> tuple[AttemptFact, ...]:

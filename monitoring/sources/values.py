@@ -72,7 +72,22 @@ def instant(value: Value) -> datetime | None:
 
 def moment(time_ns: int) -> datetime | None:
     """The aware UTC time of OTLP nanoseconds, or None where the sender left them out."""
-    return _EPOCH + timedelta(microseconds=time_ns // 1_000) if time_ns > 0 else None
+    if time_ns <= 0:
+        return None
+    # Seconds and the rest of one, because a timedelta of that many microseconds takes twice as long to make.
+    return _EPOCH + timedelta(0, time_ns // 1_000_000_000, time_ns % 1_000_000_000 // 1_000)
+
+
+def first_text(attributes: Attributes, names: Iterable[str]) -> str:
+    """The text of the first of these attributes that says something, else ``""``."""
+    for name in names:
+        value = attributes.get(name)
+        if type(value) is str:
+            if value:
+                return value.strip()
+        elif value is not None:
+            return text(value)
+    return ""
 
 
 def first(attributes: Attributes, names: Iterable[str]) -> Value:

@@ -20,7 +20,7 @@ from monitoring.models import (
     Timer,
     WorkflowMinute,
 )
-from monitoring.receive.accept import accept
+from monitoring.receive.accept import accept, accept_together
 from monitoring.receive.arrival import Answer, Arrival
 from monitoring.records import Encoding, Signal
 from partners.scope import tenant_scope
@@ -108,8 +108,8 @@ def redriven(unit: str, *, at: datetime | None = None, attempts: int = 4) -> dic
     return event("integration.message_replayed", unit, at=at, message_ref=unit, attempts=attempts, queue="orders.dlq")
 
 
-def take(tenant_id: int, body: bytes, **changes: Any) -> Answer:
-    """Send an OTLP/JSON export through the main line."""
+def arrival(tenant_id: int, body: bytes, **changes: Any) -> Arrival:
+    """An OTLP/JSON export as it comes in."""
     given = {
         "tenant_id": tenant_id,
         "key_prefix": "tests",
@@ -119,12 +119,27 @@ def take(tenant_id: int, body: bytes, **changes: Any) -> Answer:
         "headers": {"content-type": "application/json"},
         "body": body,
     }
-    return accept(Arrival(**{**given, **changes}), after=lambda _: None)
+    return Arrival(**{**given, **changes})
+
+
+def arrival_of_events(tenant_id: int, *events: Mapping[str, Any]) -> Arrival:
+    """A batch of CloudEvents as it comes in."""
+    return arrival(tenant_id, json.dumps(events).encode(), signal=Signal.EVENTS, encoding=Encoding.CLOUDEVENT_BATCH)
+
+
+def take(tenant_id: int, body: bytes, **changes: Any) -> Answer:
+    """Send an OTLP/JSON export through the main line."""
+    return accept(arrival(tenant_id, body, **changes), after=lambda _, __: None)
 
 
 def take_events(tenant_id: int, *events: Mapping[str, Any]) -> Answer:
     """Send a batch of CloudEvents through the main line."""
-    return take(tenant_id, json.dumps(events).encode(), signal=Signal.EVENTS, encoding=Encoding.CLOUDEVENT_BATCH)
+    return accept(arrival_of_events(tenant_id, *events), after=lambda _, __: None)
+
+
+def take_together(*arrivals: Arrival) -> list[Answer | Exception]:
+    """Send requests that waited together through the main line."""
+    return accept_together(arrivals, after=lambda _, __: None)
 
 
 def figures(tenant_id: int) -> dict[str, object]:

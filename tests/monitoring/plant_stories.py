@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from monitoring.models import Process
+from monitoring.receive.arrival import Answer
 from tests.cast import Member
-from tests.monitoring.line import span, take, take_events
+from tests.monitoring.line import arrival, arrival_of_events, span, take, take_events, take_together
 from tests.rows import make_process, make_rule, make_sla
 
 START = datetime.fromisoformat("2026-11-20T09:00:20+00:00")
@@ -132,6 +133,16 @@ def send(member: Member, request: Request) -> None:
         assert take_events(member.tenant.pk, *request.events).status == 200
     if request.spans:
         assert take(member.tenant.pk, body_of(request.spans)).status == 200
+
+
+def send_together(member: Member, requests: Sequence[Request]) -> None:
+    """Send these requests as ones that waited together."""
+    pk = member.tenant.pk
+    arrivals = [arrival_of_events(pk, *request.events) for request in requests if request.events]
+    arrivals += [arrival(pk, body_of(request.spans)) for request in requests if request.spans]
+    for answer in take_together(*arrivals):
+        assert isinstance(answer, Answer)
+        assert answer.status == 200
 
 
 def body_of(spans: Sequence[tuple[str, dict[str, Any]]]) -> bytes:

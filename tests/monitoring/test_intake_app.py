@@ -13,6 +13,7 @@ from google.rpc.status_pb2 import Status
 from monitoring.models import Intake, IntakeOutcome, Notification
 from monitoring.receive import door as module
 from monitoring.receive.app import IntakeApp
+from monitoring.receive.arrival import Answer
 from monitoring.receive.outcomes import Outcomes, totals_of_all
 from partners.keys import KeyHolder
 from partners.scope import tenant_scope
@@ -130,7 +131,7 @@ def test_it_asks_to_come_back_after_a_fault_of_its_own(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "accept", broken)
+    monkeypatch.setattr(module, "accept_together", broken)
     sender = Sender(part(b"\x0a\x00"), key=key_of(owner))
     run(application, sender)
     assert (sender.answer[0], sender.answer[1][b"retry-after"]) == (503, b"1")
@@ -146,7 +147,12 @@ def test_it_answers_in_time_whatever_the_database_does(
     owner: Member, application: IntakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ANSWER_S", 0.05)
-    monkeypatch.setattr(module, "accept", lambda *_, **__: time.sleep(0.2))
+
+    def late(*_: object) -> list[Answer]:
+        time.sleep(0.2)
+        return []
+
+    monkeypatch.setattr(module, "accept_together", late)
     sender = Sender(part(b"\x0a\x00"), key=key_of(owner))
     began = time.monotonic()
     holder = KeyHolder("tests", owner.tenant.pk, None)

@@ -15,7 +15,7 @@ from console.embedded.postgres import connection as connection_of
 from monitoring.models import Intake, IntakeDay
 from monitoring.models.intake import first_id
 from monitoring.receive.arrival import Arrival
-from monitoring.receive.log import Kept, keep
+from monitoring.receive.log import Kept, digest, keep
 from monitoring.records import Decoded, Encoding, Payload, Signal
 from monitoring.selectors.reception import last_received_at, reception
 from tests import servers
@@ -31,7 +31,7 @@ def kept(member: Member, at: datetime, body: bytes = b"{}", **changes: Any) -> K
     arrival = Arrival(member.tenant.pk, "tests", Signal.TRACES, body=body, **{**given, **changes})
     payload = Payload(Signal.TRACES, arrival.encoding, body, arrival.headers, at)
     with member.scope():
-        return keep(arrival, payload, Decoded())
+        return keep(arrival, payload, Decoded(), digest(payload))
 
 
 def partition_of(intake_id: int) -> str:

@@ -7,7 +7,7 @@ import gzip
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TypeAlias
 
@@ -102,13 +102,18 @@ def test_it_refuses_a_bomb_without_holding_it() -> None:
 
 
 @pytest.fixture
-def turns() -> Iterator[Turns]:
-    found = Turns(2, waiting=90)
+def turns() -> Iterator[Calls]:
+    found: Calls = Turns(2, called, waiting=90)
     yield found
     found.close()
 
 
+Calls: TypeAlias = Turns[Callable[[], Answer], Answer]
 Asking: TypeAlias = Callable[[], Awaitable[Answer]]
+
+
+def called(calls: Sequence[Callable[[], Answer]]) -> list[Answer | Exception]:
+    return [call() for call in calls]
 
 
 def together(*calls: Asking) -> list[Answer | BaseException]:
@@ -119,16 +124,16 @@ def together(*calls: Asking) -> list[Answer | BaseException]:
 
 
 def ask(
-    turns: Turns, tenant: int, call: Callable[[], object], *, is_large: bool = False, limit_s: float = 5.0
+    turns: Calls, tenant: int, call: Callable[[], object], *, is_large: bool = False, limit_s: float = 5.0
 ) -> Asking:
     def answered() -> Answer:
         call()
         return DONE
 
-    return lambda: turns.run(tenant, answered, is_large=is_large, limit_s=limit_s)
+    return lambda: turns.run(tenant, answered, size=1, is_large=is_large, limit_s=limit_s)
 
 
-def test_it_lets_a_quiet_tenant_by_the_queue_of_a_noisy_one(turns: Turns) -> None:
+def test_it_lets_a_quiet_tenant_by_the_queue_of_a_noisy_one(turns: Calls) -> None:
     seen: list[int] = []
 
     def work(tenant: int) -> Asking:
@@ -139,7 +144,7 @@ def test_it_lets_a_quiet_tenant_by_the_queue_of_a_noisy_one(turns: Turns) -> Non
     assert len(seen) == 21
 
 
-def test_it_tells_a_tenant_that_fills_the_queue_and_still_takes_another(turns: Turns) -> None:
+def test_it_tells_a_tenant_that_fills_the_queue_and_still_takes_another(turns: Calls) -> None:
     hold = threading.Event()
     noisy = [ask(turns, NOISY, hold.wait) for _ in range(100)]
     quiet = ask(turns, QUIET, hold.set)
@@ -150,7 +155,8 @@ def test_it_tells_a_tenant_that_fills_the_queue_and_still_takes_another(turns: T
 
 
 def test_it_works_on_one_large_body_at_a_time_and_lets_small_ones_by() -> None:
-    turns, now, most = Turns(4, waiting=90), [0], [0]
+    now, most = [0], [0]
+    turns: Calls = Turns(4, called, waiting=90)
     lock = threading.Lock()
 
     def large() -> None:
@@ -170,7 +176,7 @@ def test_it_works_on_one_large_body_at_a_time_and_lets_small_ones_by() -> None:
     turns.close()
 
 
-def test_it_grows_no_threads_and_refuses_at_once_when_all_are_stuck(turns: Turns) -> None:
+def test_it_grows_no_threads_and_refuses_at_once_when_all_are_stuck(turns: Calls) -> None:
     hold = threading.Event()
     before = threading.active_count()
 

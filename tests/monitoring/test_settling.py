@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from monitoring.models import Alert, MappingRule, Process, Run, Timer, WorkflowM
 from monitoring.settle.runs import runs_settle
 from tests.cast import Member
 from tests.monitoring.line import span
-from tests.monitoring.plant_stories import Request, Story, at, plant_catalogue, send, stories, tellings
+from tests.monitoring.plant_stories import Request, Story, at, plant_catalogue, send, send_together, stories, tellings
 from tests.monitoring.projection import Projection, projection, settle_all
 from tests.rows import make_rule
 
@@ -32,6 +33,17 @@ def settled(member: Member, requests: Sequence[Request]) -> Projection:
     with transaction.atomic():
         for request in requests:
             send(member, request)
+        settle_all(member.tenant.pk)
+        found = projection(member.tenant.pk)
+        transaction.set_rollback(True)
+    return found
+
+
+def settled_together(member: Member, groups: Sequence[Sequence[Request]]) -> Projection:
+    """What these requests come to where those of a group are taken together."""
+    with transaction.atomic():
+        for group in groups:
+            send_together(member, group)
         settle_all(member.tenant.pk)
         found = projection(member.tenant.pk)
         transaction.set_rollback(True)
@@ -57,6 +69,16 @@ def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process
     story = data.draw(stories())
     telling = data.draw(tellings(story))
     assert settled(owner, telling) == settled(owner, whole(story))
+
+
+@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_it_makes_no_difference_what_was_taken_together(owner: Member, process: Process, data: st.DataObject) -> None:
+    story = data.draw(stories())
+    telling = data.draw(tellings(story))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(telling))))) if telling else []
+    groups = [telling[start:end] for start, end in itertools.pairwise([0, *cuts, len(telling)])]
+    assert settled_together(owner, groups) == settled(owner, whole(story))
 
 
 def part(*spans: dict[str, Any], service: str = "erp-bridge") -> Request:

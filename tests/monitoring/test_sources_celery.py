@@ -13,8 +13,7 @@ from monitoring.decode import decode
 from monitoring.facts import AttemptFact, Phase, Rank
 from monitoring.records import Encoding, Payload, Signal, SpanKind, SpanRecord, Value
 from monitoring.sources.celery import Celery
-from monitoring.sources.registry import read_trace
-from monitoring.sources.trace import Trace
+from monitoring.sources.registry import read_trace, traced
 from tests.monitoring.samples import NOW, RECORDED, key, span, told
 
 _BODIES = sorted((RECORDED / "captured" / "celery-otlp").glob("*.bin"))
@@ -45,7 +44,7 @@ def task(
 
 
 def attempts(*spans: SpanRecord) -> tuple[AttemptFact, ...]:
-    reading = Celery().read(Trace(spans))
+    reading = Celery().read(spans, traced(spans))
     assert reading is not None
     return reading.attempts
 

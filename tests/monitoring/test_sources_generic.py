@@ -7,8 +7,7 @@ import pytest
 from monitoring.facts import Confidence, Phase, Rank
 from monitoring.records import SpanEvent, SpanKind, SpanRecord, Value
 from monitoring.sources.entry import stable_name
-from monitoring.sources.registry import EVENT_DIALECTS, SPAN_DIALECTS, read_trace
-from monitoring.sources.trace import Trace
+from monitoring.sources.registry import EVENT_DIALECTS, SPAN_DIALECTS, read_trace, traced
 from tests.monitoring.samples import START_NS, exception, key, span
 
 
@@ -49,7 +48,7 @@ def test_it_prefers_a_root_then_a_called_service_then_any_orphan() -> None:
         ([orphan, called], (called, Rank.ENTRY)),
         ([orphan, called, root], (root, Rank.ROOT)),
     ):
-        trace = Trace(spans)
+        trace = traced(spans)
         assert (trace.entry, trace.rank) == found
 
 

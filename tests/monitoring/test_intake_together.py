@@ -1,0 +1,116 @@
+"""Requests of one tenant that wait together are committed together, and each is answered for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from django.db import DataError
+from psycopg.errors import NumericValueOutOfRange
+
+import monitoring.receive.accept as module
+from monitoring.models import Intake, Run
+from monitoring.pipeline import run_main_line
+from monitoring.receive.arrival import Answer
+from monitoring.receive.turns import Turns
+from monitoring.records import Decoded
+from tests import loops
+from tests.cast import Member
+from tests.monitoring.line import arrival, arrival_of_events, died, span, take_together, traces
+
+
+def words(answers: Sequence[Answer | Exception]) -> list[tuple[int, str, int]]:
+    """Status, reason and items of each answer."""
+    return [(answer.status, answer.reason, answer.items) for answer in answers if isinstance(answer, Answer)]
+
+
+def test_what_two_requests_tell_of_one_trace_is_one_run_in_full(owner: Member) -> None:
+    root, child = span(trace=7, number=1), span(trace=7, number=2, parent=1, kind=3)
+    answers = take_together(
+        arrival(owner.tenant.pk, traces(root)),
+        arrival(owner.tenant.pk, traces(child, root)),
+        arrival(owner.tenant.pk, traces(span(trace=8))),
+    )
+    assert words(answers) == [(200, "", 1), (200, "", 2), (200, "", 1)]
+    with owner.scope():
+        kept = dict(Intake.objects.values_list("pk", "items"))
+        runs = {bytes(run.trace_id)[-1]: run for run in Run.objects.all()}
+    assert (runs[7].span_count, runs[8].span_count) == (2, 1)
+    assert sorted(kept[pk] for pk in runs[7].intakes) == [1, 2]
+    assert sorted([*runs[7].intakes, *runs[8].intakes]) == sorted(kept)
+
+
+def test_a_repeat_beside_its_first_counts_once(owner: Member) -> None:
+    body = traces(span(trace=7))
+    answers = take_together(*[arrival(owner.tenant.pk, body)] * 3)
+    assert words(answers) == [(200, "", 1), (200, "repeated", 1), (200, "repeated", 1)]
+    with owner.scope():
+        assert Intake.objects.count() == 1
+        assert Run.objects.get().span_count == 1
+
+
+def test_a_body_that_cannot_be_read_harms_none_beside_it(owner: Member) -> None:
+    answers = take_together(
+        arrival(owner.tenant.pk, b"{"),
+        arrival(owner.tenant.pk, traces(span())),
+        arrival_of_events(owner.tenant.pk, died("m-1")),
+        arrival(owner.tenant.pk, traces(span())),
+    )
+    assert words(answers) == [(400, "malformed", 0), (200, "", 1), (200, "", 1), (200, "", 1)]
+
+
+def test_one_that_the_database_refuses_is_refused_alone(owner: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_main_line
+
+    def choosy(decoded: Decoded, desk: Any) -> Any:
+        if any(found.name == "poison" for found in decoded.spans):
+            raise DataError("a value that no column takes") from NumericValueOutOfRange()
+        return whole(decoded, desk)
+
+    monkeypatch.setattr(module, "run_main_line", choosy)
+    names = ("good", "poison", "good as well")
+    answers = take_together(*[arrival(owner.tenant.pk, traces(span(name))) for name in names])
+    assert [type(answer) for answer in answers] == [Answer, DataError, Answer]
+    with owner.scope():
+        assert Intake.objects.count() == 2
+        assert Run.objects.count() == 2
+
+
+def gathered(sizes: Sequence[int], work: Callable[[], None], *, together: int) -> list[list[int]]:
+    """Which items were worked on together, when they came one right after the other."""
+    groups: list[list[int]] = []
+
+    def worked(items: Sequence[int]) -> list[int | Exception]:
+        groups.append(list(items))
+        work()
+        return list(items)
+
+    turns: Turns[int, int] = Turns(4, worked, waiting=90, together=together)
+
+    async def ask_all() -> None:
+        asked = [turns.run(1, item, size=size, is_large=False, limit_s=5) for item, size in enumerate(sizes)]
+        assert await asyncio.gather(*asked) == list(range(len(sizes)))
+
+    loops.run(ask_all())
+    turns.close()
+    return groups
+
+
+def test_what_comes_in_meanwhile_goes_together_up_to_a_size() -> None:
+    assert gathered([1, 4, 4, 4, 9, 2], lambda: time.sleep(0.02), together=10) == [[0], [1, 2], [3], [4], [5]]
+
+
+def test_a_group_that_hangs_holds_the_next_up_for_a_moment_only() -> None:
+    hold = threading.Event()
+    works: list[Callable[[], object]] = [hold.set, lambda: hold.wait(5)]
+
+    def work() -> None:
+        works.pop()()
+
+    began = time.monotonic()
+    assert gathered([1, 1], work, together=10) == [[0], [1]]
+    assert time.monotonic() - began < 2
