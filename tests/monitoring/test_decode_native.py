@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.payloads import requests
-from monitoring.decode import LIMITS, Limits, native
-from monitoring.records import Encoding, Payload, Signal
+from monitoring.decode import LIMITS, Limits, decode, native
+from monitoring.records import Encoding, Payload, PayloadTooLarge, Signal
 from tests.conformance import odd_traces, poison
 from tests.conformance.bodies import PROTOBUF, pb_span, text_attribute
 from tests.conformance.both_ways import agree, compiled, in_python
@@ -109,6 +109,27 @@ def test_it_hands_a_single_odd_span_to_python_and_reads_the_others() -> None:
     body = in_scope(b"".join(length_delimited(2, span) for span in (good, odd, good)))
     assert is_walked(body)
     agree(traces(body))
+
+
+_STRAYS, _LONG = 60_000, text_attribute(9 << 20)
+_GOOD = wire(pb_span(TRACE))
+STRAYS = {
+    "span": in_span(_GOOD + b"\x50\x01" * _STRAYS + _LONG),
+    "event": in_span(_GOOD + length_delimited(11, b"\x20\x01" * _STRAYS) + _LONG),
+    "link": in_span(_GOOD + length_delimited(13, b"\x28\x01" * _STRAYS) + _LONG),
+    "resource": length_delimited(1, length_delimited(1, b"\x10\x01" * _STRAYS)) + in_span(_GOOD + _LONG),
+    "group": length_delimited(1, b"\x1a\x00" * _STRAYS) + in_span(_GOOD + _LONG),
+    "scope": length_delimited(1, length_delimited(2, b"\x1a\x00" * _STRAYS)) + in_span(_GOOD + _LONG),
+    "value": in_span(_GOOD + length_delimited(9, length_delimited(2, b"\x18\x01" * _STRAYS)) + _LONG),
+}
+
+
+@pytest.mark.parametrize("name", STRAYS)
+def test_it_refuses_what_repeats_in_a_large_body_alike(name: str) -> None:
+    assert not is_walked(STRAYS[name])
+    agree(traces(STRAYS[name]))
+    with pytest.raises(PayloadTooLarge, match="no use for"):
+        decode(traces(STRAYS[name]))
 
 
 @pytest.mark.parametrize(
