@@ -103,9 +103,8 @@ def _commands(path: str) -> Iterator[str]:
     directories = dict.fromkeys([*filter(None, path.split(os.pathsep)), *_ALWAYS])
     for name in _NAMES:
         for directory in directories:
-            place = Path(directory, name)
-            if place.is_file() and os.access(place, os.X_OK):
-                yield str(place)
+            if place := shutil.which(name, path=directory):
+                yield place
 
 
 def has_compiler() -> bool:

@@ -13,7 +13,7 @@ ABSENT = ""
 try:
     from . import trace_walk
 except ImportError as fault:
-    ABSENT = str(fault)
+    ABSENT = f"it can't be loaded: {fault}" if build.target().exists() else "nothing is compiled; make install says why"
 else:
     if build.digest() != trace_walk.BUILT_FROM:
         ABSENT = "it was compiled from other sources; make install compiles it again"

@@ -71,12 +71,17 @@ def build() -> None:
         _run([sys.executable, "-m", "cython", "-3", "-o", str(source), str(HERE / f"{NAME}.pyx")])
         flags = (*_FLAGS, *(_MAC_FLAGS if sys.platform == "darwin" else ()))
         _run([*command, *flags, f'-DSOURCE_DIGEST="{digest()}"', f"-I{include}", str(source), "-o", str(made)])
-        try:
-            # A process that has the old one loaded keeps it: the name moves, the file does not change.
-            fresh = Path(shutil.copy2(made, target().with_suffix(".new")))
-            fresh.replace(target())
-        except OSError as fault:
-            raise NotCompiled(f"{target()} can't be written: {fault.strerror}") from None
+        _put(made)
+
+
+def _put(made: Path) -> None:
+    """Replace the file by name: a process that has the old one loaded keeps it."""
+    fresh = target().with_suffix(f".{os.getpid()}.new")
+    try:
+        shutil.copy2(made, fresh)
+        fresh.replace(target())
+    except OSError as fault:
+        raise NotCompiled(f"{target()} can't be written ({fault.strerror})") from None
 
 
 def _run(command: list[str]) -> None:
@@ -92,8 +97,8 @@ def main() -> None:
         return
     try:
         build()
-    except NotCompiled as reason:
-        target().unlink(missing_ok=True)
+    except (NotCompiled, OSError) as reason:
+        # What was built before is of other sources, and is not loaded.
         _say(f"Not compiled, because {reason}: {_SLOWER}.")
         return
     _say("Compiled the reading of traces.")

@@ -1,7 +1,7 @@
 """Whether a body is surely within the limits, by a walk that makes nothing. What leaves a doubt, `wire_scan` decides.
 
-Each figure here is at least what `wire_scan` would count. A value that is not plain (a list, a map, something unknown) is
-not looked into: each field in it takes two bytes, so its size bounds what it can hold.
+Each figure here is at least what `wire_scan` would count. A value that is not plain (a list, a map, something unknown)
+is not looked into: each field in it takes two bytes, so its size bounds what it can hold.
 """
 
 cdef struct Counts:

@@ -1,8 +1,8 @@
 """Texts and ids that were met before are not made anew: a plant says the same words over and over.
 
-What is remembered is bounded: each text has one place in a table, where the next that is due there takes it. A text that
-was met again since it came there is spared once, so words outlast ids. Tables are only touched where no Python code
-runs, so threads can't meet in one.
+What is remembered is bounded: each text has one place in a table, where the next that is due there takes it. A text
+that was met again since it came there is spared once, so words outlast ids. Tables are only touched where no Python
+code runs, so threads can't meet in one.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -23,7 +23,7 @@ cdef struct Known:
 cdef enum:
     LONGEST_KNOWN = 128
     KEYS = 2048
-    TEXTS = 16384
+    TEXTS = 8192
     IDS = 4096
 
 cdef Known keys[KEYS]
