@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,8 +15,9 @@ from monitoring.failpoints import reach
 from monitoring.project.rollups import Figures
 from monitoring.receive import accept as accepting
 from monitoring.receive import door
+from monitoring.receive.accept import After
 from monitoring.receive.arrival import Answer, Arrival
-from monitoring.receive.log import Kept, digest
+from monitoring.receive.log import Kept
 from partners.scope import tenant_scope
 
 
@@ -47,25 +48,25 @@ def _count_later() -> None:
 
 def _answer_first() -> None:
     endpoint: Any = door
-    accept = endpoint.accept
+    accept_together = endpoint.accept_together
     workers = ThreadPoolExecutor(4)
 
-    def at_once(arrival: Arrival, after: Callable[[tuple[int, ...]], None]) -> Answer:
-        workers.submit(accept, replace(arrival, room=None), after)
-        return Answer(200, b"", content_type(arrival.encoding))
+    def at_once(arrivals: Sequence[Arrival], after: After) -> list[Answer]:
+        workers.submit(accept_together, [replace(arrival, room=None) for arrival in arrivals], after)
+        return [Answer(200, b"", content_type(arrival.encoding)) for arrival in arrivals]
 
-    endpoint.accept = at_once
+    endpoint.accept_together = at_once
 
 
 def _forget_the_tenant() -> None:
     stage: Any = accepting
     keep = stage.keep
 
-    def keep_once(arrival: Arrival, payload: Any, decoded: Any) -> Kept:
+    def keep_once(arrival: Arrival, payload: Any, decoded: Any, mark: bytes) -> Kept:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO campaign_seen VALUES (%s) ON CONFLICT DO NOTHING", [digest(payload)])
+            cursor.execute("INSERT INTO campaign_seen VALUES (%s) ON CONFLICT DO NOTHING", [mark])
             is_new = cursor.rowcount == 1
-        kept: Kept = keep(arrival, payload, decoded) if is_new else Kept(0, repeated=True)
+        kept: Kept = keep(arrival, payload, decoded, mark) if is_new else Kept(0, repeated=True)
         return kept
 
     stage.keep = keep_once

@@ -13,12 +13,14 @@ from functools import lru_cache
 
 from monitoring.facts import AttemptFact, Phase
 
+_OK = Phase.OK
+
 
 def sorted_out(attempts: Sequence[AttemptFact]) -> tuple[list[AttemptFact], list[AttemptFact]]:
     """Return the facts about units that went well at once, and those about all other units, of one run or event."""
     if not attempts:
         return [], []
-    troubled = {fact.unit_id for fact in attempts if fact.phase is not Phase.OK or fact.attempt > 1}
+    troubled = {fact.unit_id for fact in attempts if fact.phase is not _OK or fact.attempt > 1}
     if not troubled:
         return list(attempts), []
     plain = [fact for fact in attempts if fact.unit_id not in troubled]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from monitoring.facts import DEAD_PHASES, AttemptFact, Confidence, Phase, RunFact
@@ -16,6 +16,7 @@ from monitoring.project.plain_tries import both, plain_tries
 TRY_PHASES = frozenset({Phase.OK, Phase.ERROR, Phase.RETRY_SCHEDULED, Phase.REDELIVERED, Phase.DEAD, Phase.RE_DEAD})
 _WEAKEST_FIRST = (Confidence.INFERRED, Confidence.DERIVED, Confidence.DECLARED)
 _MOST_SERVICES = 20
+_OK = Phase.OK
 
 
 class RunRow(NamedTuple):
@@ -52,8 +53,7 @@ class RunRow(NamedTuple):
     id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tries:
+class Tries(NamedTuple):
     """Counts over attempt facts; a try that two spans report counts once."""
 
     first: int
@@ -74,6 +74,8 @@ def count_tries(attempts: Collection[AttemptFact]) -> Tries:
     """Count tries by (unit, attempt) and dead units."""
     if not attempts:
         return _NONE
+    if len({fact.unit_id for fact in attempts if fact.phase is _OK and fact.attempt == 1}) == len(attempts):
+        return Tries(len(attempts), 0, len(attempts), 0, 0)
     tried: dict[tuple[str, int], bool] = {}
     dead = set()
     for fact in attempts:
@@ -81,7 +83,7 @@ def count_tries(attempts: Collection[AttemptFact]) -> Tries:
             dead.add(fact.unit_id)
         if fact.phase in TRY_PHASES:
             key = (fact.unit_id, fact.attempt)
-            tried[key] = tried.get(key, False) or fact.phase is Phase.OK
+            tried[key] = tried.get(key, False) or fact.phase is _OK
     retries = sum(1 for _, attempt in tried if attempt > 1)
     retry_successes = sum(1 for (_, attempt), well in tried.items() if well and attempt > 1)
     return Tries(len(tried) - retries, retries, sum(tried.values()), retry_successes, len(dead))
@@ -116,10 +118,16 @@ def fresh_row(fact: RunFact, workflow_id: int, intakes: tuple[int, ...]) -> RunR
         sla_id=None,
         sla_due_at=None,
         sla_state="none",
-        services=tuple(sorted({fitted(name, 200) for name in fact.services}))[:_MOST_SERVICES],
+        services=_known_as(fact.services),
         intakes=intakes,
         plain_tries=plain_tries(fact.attempts, fact.ended_at),
     )
+
+
+@lru_cache(maxsize=4096)
+def _known_as(services: tuple[str, ...]) -> tuple[str, ...]:
+    """The services as a row names them; a plant has few sets of them."""
+    return tuple(sorted({fitted(name, 200) for name in services}))[:_MOST_SERVICES]
 
 
 def merged_row(known: RunRow, fresh: RunRow) -> RunRow:

@@ -35,6 +35,9 @@ _ANSWER_S = 5.0
 _HOLD_S = 0.7
 #: A body that is larger than this once decompressed waits for the one place of large bodies.
 _LARGE_BYTES = 4 << 20
+#: A body that says what it holds may hold somewhat more, where that is an estimate; not so much more that those it is
+#: worked on together with wait for it.
+_SMALL_BYTES, _MOST_TIMES_SAID = 256 << 10, 4
 #: So many bytes, decompressed, are committed together at most: two thousand spans or so, which a small request that
 #: comes in between waits for.
 _TOGETHER_BYTES = 768 << 10
@@ -136,7 +139,8 @@ class Door:
         size = expected_size(arrival.body, arrival.content_encoding)
         if size <= _LARGE_BYTES:
             try:
-                return await self._run(replace(arrival, room=_LARGE_BYTES), ends, size, is_large=False)
+                room = min(_LARGE_BYTES, max(_SMALL_BYTES, _MOST_TIMES_SAID * size))
+                return await self._run(replace(arrival, room=room), ends, size, is_large=False)
             except LargerThanExpected:
                 # It said less than it holds: now it waits its turn among the large ones.
                 pass

@@ -4,6 +4,7 @@ at a time."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 #: A tenant's requests are worked on one group at a time: meanwhile the next ones gather and share a transaction. A
 #: group that takes longer than this waits for something, and holds the others up no more.
 _USUAL_S = 0.25
+#: What is so many times smaller than what goes together need not wait for it: an alert rarely comes in a full batch.
+_SHORT = 32
 
 
 class Stalled(RuntimeError):
@@ -53,19 +56,22 @@ class _Line(Generic[Item, Result]):
     def put(self, job: _Job[Item, Result]) -> None:
         self.of.setdefault(job.tenant_id, deque()).append(job)
 
-    def next(self, may: Callable[[int], bool], most: int) -> list[_Job[Item, Result]]:
-        """The first jobs of the first tenant that may, as many as are no larger than `most` together, at least one;
-        that tenant goes to the end of the line."""
+    def next(self, largest: Callable[[int], float], most: int) -> list[_Job[Item, Result]]:
+        """Of the first tenant that has any, the first jobs that are no larger than `largest` says of it, as many as
+        are no larger than `most` together, at least one; that tenant goes to the end of the line."""
         for tenant_id, jobs in self.of.items():
-            if may(tenant_id):
-                taken = [jobs.popleft()]
-                size = taken[0].size
-                while jobs and size + jobs[0].size <= most:
-                    size += jobs[0].size
-                    taken.append(jobs.popleft())
+            limit, size = largest(tenant_id), 0
+            taken: list[_Job[Item, Result]] = []
+            for job in jobs:
+                if taken and size + job.size > most:
+                    break
+                if job.size <= limit:
+                    size += job.size
+                    taken.append(job)
+            if taken:
                 self.of.move_to_end(tenant_id)
-                if not jobs:
-                    del self.of[tenant_id]
+                for job in taken:
+                    self.drop(job)
                 return taken
         return []
 
@@ -133,15 +139,22 @@ class Turns(Generic[Item, Result]):
 
     def _start_next(self) -> None:
         while sum(map(len, self.running.values())) < self.threads:
-            jobs = [] if self._is_large_running else self._large.next(self._may_start, 0)
-            jobs = jobs or self._small.next(self._may_start, self._together)
+            jobs = [] if self._is_large_running else self._large.next(self._largest, 0)
+            jobs = jobs or self._small.next(self._largest, self._together)
             if not jobs:
                 return
             self._start(_Group(jobs))
 
-    def _may_start(self, tenant_id: int) -> bool:
+    def _largest(self, tenant_id: int) -> float:
+        """The size of the largest job of this tenant that may be started now, -1 where none may."""
         running = self.running.get(tenant_id, ())
-        return all(group.is_slow for group in running) and len(running) < max(1, self.threads - 1)
+        if len(running) >= max(1, self.threads - 1):
+            return -1
+        short = self._together // _SHORT
+        usual = [sum(job.size for job in group.jobs) for group in running if not group.is_slow]
+        if not usual:
+            return math.inf
+        return short if short and min(usual) > short else -1
 
     def _start(self, group: _Group[Item, Result]) -> None:
         loop, first = asyncio.get_running_loop(), group.jobs[0]

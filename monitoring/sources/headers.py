@@ -54,7 +54,9 @@ _SOURCE_SUBSCRIPTION = _spellings("CloudPubSubDeadLetterSourceSubscription")
 _FORWARDED = (*_SOURCE_DELIVERIES, *_SOURCE_SUBSCRIPTION)
 _DEATHS = (*_X_DEATH, *_X_FIRST_DEATH_REASON, *_X_LAST_DEATH_REASON)
 #: Any of these attributes says that a message's headers were captured.
-MARKS = frozenset((*_DEATHS, *_X_DELIVERY_COUNT, *_ORIGINAL_TOPIC, *_CAUSE_CLASS, *_KAFKA_ATTEMPT, *_FORWARDED))
+MARKS: frozenset[str] = frozenset(
+    (*_DEATHS, *_X_DELIVERY_COUNT, *_ORIGINAL_TOPIC, *_CAUSE_CLASS, *_KAFKA_ATTEMPT, *_FORWARDED)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ ACKNOWLEDGING = frozenset({"ack", "complete", "settle"})
 SERVICE_BUS = "servicebus"
 _SYSTEM = "messaging.system"
 #: Any of these attributes says that a span is about what became of a message.
-MARKS = frozenset({
+MARKS: frozenset[str] = frozenset({
     _SYSTEM, "messaging.operation", "messaging.operation.name", "messaging.operation.type", DISPOSITION, *DELIVERIES,
 }) | headers.MARKS  # fmt: skip
 _OPERATION = ("messaging.operation.name", "messaging.operation", "messaging.operation.type")

@@ -104,6 +104,18 @@ def test_what_comes_in_meanwhile_goes_together_up_to_a_size() -> None:
     assert gathered([1, 4, 4, 4, 9, 2], lambda: time.sleep(0.02), together=10) == [[0], [1, 2], [3], [4], [5]]
 
 
+def test_what_is_short_does_not_wait_for_what_is_long() -> None:
+    hold = threading.Event()
+    works: list[Callable[[], object]] = [time.monotonic, hold.set, lambda: hold.wait(5)]
+
+    def work() -> None:
+        works.pop()()
+
+    began = time.monotonic()
+    assert gathered([300, 300, 10], work, together=320) == [[0], [2], [1]]
+    assert time.monotonic() - began < 0.25
+
+
 def test_a_group_that_hangs_holds_the_next_up_for_a_moment_only() -> None:
     hold = threading.Event()
     works: list[Callable[[], object]] = [hold.set, lambda: hold.wait(5)]

@@ -83,12 +83,11 @@ def test_a_dedup_key_without_the_tenant_is_caught(
     seen: set[bytes] = set()
     kept = log.keep
 
-    def keep_without_tenant(arrival: Arrival, payload: Payload, decoded: Decoded) -> Kept:
-        mark = log.digest(payload)
+    def keep_without_tenant(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes) -> Kept:
         if mark in seen:
             return Kept(0, repeated=True)
         seen.add(mark)
-        return kept(arrival, payload, decoded)
+        return kept(arrival, payload, decoded, mark)
 
     monkeypatch.setattr("monitoring.receive.accept.keep", keep_without_tenant)
     body = traces(attempt("u-1", 3, phase="dead"))
@@ -101,8 +100,8 @@ def test_counting_beside_the_log_is_caught(owner: Member, monkeypatch: pytest.Mo
     """The control: projections that are written whether or not the log took the request count it twice."""
     kept = log.keep
 
-    def keep_and_forget(arrival: Arrival, payload: Payload, decoded: Decoded) -> Kept:
-        return Kept(kept(arrival, payload, decoded).intake_id, repeated=False)
+    def keep_and_forget(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes) -> Kept:
+        return Kept(kept(arrival, payload, decoded, mark).intake_id, repeated=False)
 
     body = traces(span(trace=8))
     take(owner.tenant.pk, body)
