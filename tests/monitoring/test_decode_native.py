@@ -145,6 +145,16 @@ def test_it_reads_text_that_is_sent_twice_alike(field: int, inside: int, first: 
     agree(traces(in_span(wire(pb_span(TRACE)) + b"".join(fields))))
 
 
+def test_a_span_that_only_names_a_trace_is_not_read_back_with_it() -> None:
+    other = bytes(15) + b"\x01"
+    linking = pb_span(other, 2, links=[{"trace_id": TRACE, "span_id": b"12345678"}])
+    body = in_scope(b"".join(length_delimited(2, wire(span)) for span in (pb_span(TRACE), linking)))
+    found = native.spans_of(body, TRACE)
+    assert found is not None
+    assert [span.trace_id for span in found] == [TRACE]
+    agree(traces(body))
+
+
 def test_spans_of_one_trace_share_its_id() -> None:
     found = native.decoded(wire(request_of(2)), Limits())
     assert found is not None
