@@ -42,12 +42,16 @@ def tenants_of(user: User) -> list[Tenant]:
 
 def viewer_of(user: User, tenant: Tenant) -> Viewer | None:
     """Return the person as a viewer of the tenant, or None where they hold no role in it."""
-    if not user.is_active:
+    return viewer_by_id(user.pk, tenant)
+
+
+def viewer_by_id(user_id: int, tenant: Tenant) -> Viewer | None:
+    """Return the person with this id as a viewer of the tenant, or None where they hold no role in it."""
+    of_tenant = Q(tenant=tenant) | Q(partner_id=tenant.partner_id)
+    held = list(Membership.objects.filter(of_tenant, user_id=user_id, user__is_active=True).select_related("user"))
+    if not held:
         return None
-    memberships = Membership.objects.filter(Q(tenant=tenant) | Q(partner_id=tenant.partner_id), user=user)
-    roles = frozenset(Role(role) for role in memberships.values_list("role", flat=True))
-    if not roles:
-        return None
+    user, roles = held[0].user, frozenset(Role(membership.role) for membership in held)
     return Viewer(tenant, f"user:{user.pk}", str(user), _rights(roles), roles, user)
 
 

@@ -158,7 +158,7 @@ def _span_id(text: str) -> bytes:
 def _picture(viewer: Viewer, run: Run, attempts: list[Attempt], selected: bytes) -> tuple[Waterfall, str]:
     """The waterfall, and what kept it from being drawn."""
     try:
-        return lay_out(spans_of_run(viewer, run), marks_of(attempts), selected=selected), ""
+        return lay_out(spans_of_run(viewer, run.pk), marks_of(attempts), selected=selected), ""
     except UnreadablePayload as damage:
         return lay_out(()), str(damage)
 
@@ -198,7 +198,7 @@ def _logs(request: HttpRequest, viewer: Viewer, run: Run, attempts: list[Attempt
     if not viewer.may(Right.VIEW_PAYLOAD):
         return {"hidden": True}
     try:
-        logs = logs_of_run(viewer, run)
+        logs = logs_of_run(viewer, run.pk)
     except UnreadablePayload as damage:
         return {"trouble": str(damage)}
     return {"logs": log_lines(logs[:MOST], _nanoseconds(run.started_at)), "more": len(logs) > MOST}

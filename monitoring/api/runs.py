@@ -112,5 +112,5 @@ class RunsViewSet(MonitoringViewSet):
     @action(detail=True)
     def spans(self, request: Request, pk: int) -> Response:
         """Return all spans of a run by their start, read back from what arrived."""
-        spans = spans_of_run(self.viewer, run_get(self.viewer, pk))
+        spans = spans_of_run(self.viewer, pk)
         return whole(SpanShape(spans, many=True).data)

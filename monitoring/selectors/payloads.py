@@ -9,8 +9,7 @@ import zstandard
 
 from monitoring.models import Intake, Run
 from monitoring.records import Encoding, Payload, Signal
-from monitoring.selectors.runs import visible_runs
-from monitoring.selectors.visibility import tenant_rows
+from monitoring.selectors.visibility import tenant_rows, visible_rows
 from partners.permission import require
 from partners.roles import Right
 from partners.viewer import Viewer
@@ -31,11 +30,11 @@ def payload_of(intake: Intake) -> Payload:
     )
 
 
-def intakes_of_run(viewer: Viewer, run: Run) -> tuple[Intake, ...]:
-    """Return the log's rows a visible run was computed from, oldest first. A row may hold other traces' spans too."""
-    if not visible_runs(viewer).filter(pk=run.pk).exists():
-        raise Run.DoesNotExist
-    return intakes(run.intakes)
+def told_of_run(viewer: Viewer, run_id: int) -> tuple[bytes, tuple[Intake, ...]]:
+    """Return a run's trace id and the log's rows it was computed from, oldest first; other traces' spans may stand in
+    them too. Raises Run.DoesNotExist where the viewer may not see the run."""
+    trace_id, ids = visible_rows(viewer, Run).values_list("trace_id", "intakes").get(pk=run_id)
+    return bytes(trace_id), intakes(ids)
 
 
 def intake_get(viewer: Viewer, pk: int) -> Intake:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from monitoring.decode import decode, spans_of
 from monitoring.models import Intake, Run, TraceLog
 from monitoring.records import NOTHING, Attributes, LogRecord, Signal, SpanRecord
-from monitoring.selectors.payloads import intakes, intakes_of_run, payload_of
+from monitoring.selectors.payloads import intakes, payload_of, told_of_run
+from monitoring.selectors.visibility import visible_rows
 from monitoring.spans_once import spans_once
 from partners.permission import require
 from partners.roles import Right
@@ -18,9 +19,11 @@ from partners.viewer import Viewer
 _NAMES_ONLY = ("service.name",)
 
 
-def spans_of_run(viewer: Viewer, run: Run) -> tuple[SpanRecord, ...]:
-    """Return a visible run's spans by start, each once; without VIEW_PAYLOAD with names, times and status only."""
-    spans = spans_within(intakes_of_run(viewer, run), bytes(run.trace_id))
+def spans_of_run(viewer: Viewer, run_id: int) -> tuple[SpanRecord, ...]:
+    """Return a run's spans by start, each once; without VIEW_PAYLOAD with names, times and status only. Raises
+    Run.DoesNotExist where the viewer may not see the run."""
+    trace_id, told = told_of_run(viewer, run_id)
+    spans = spans_within(told, trace_id)
     if viewer.may(Right.VIEW_PAYLOAD):
         return spans
     return tuple(_without_payload(span) for span in spans)
@@ -33,11 +36,11 @@ def spans_within(stored: Iterable[Intake], trace_id: bytes) -> tuple[SpanRecord,
     return tuple(spans_once(tuple(found)))
 
 
-def logs_of_run(viewer: Viewer, run: Run) -> tuple[LogRecord, ...]:
-    """Return the log records of a visible run by time; needs VIEW_PAYLOAD."""
+def logs_of_run(viewer: Viewer, run_id: int) -> tuple[LogRecord, ...]:
+    """Return the log records of a run by time; needs VIEW_PAYLOAD. Raises Run.DoesNotExist where the viewer may not see
+    the run."""
     require(viewer, Right.VIEW_PAYLOAD)
-    intakes_of_run(viewer, run)
-    trace_id = bytes(run.trace_id)
+    trace_id = bytes(visible_rows(viewer, Run).values_list("trace_id", flat=True).get(pk=run_id))
     rows = TraceLog.objects.filter(trace_id=trace_id).values_list("intake_id", flat=True)
     decoded = (decode(payload_of(intake)) for intake in intakes(rows))
     logs = [log for said in decoded for log in said.logs if log.trace_id == trace_id]

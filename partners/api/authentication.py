@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from partners.keys import bearer, find_holder
 from partners.models import Tenant, User
 from partners.models.keys import KeyKind
-from partners.viewer import Viewer, service_viewer, tenants_of, viewer_of
+from partners.viewer import Viewer, service_viewer, tenants_of, viewer_by_id, viewer_of
 
 Found: TypeAlias = "tuple[User | None, Viewer]"
 #: The query parameter and the session's key that name the tenant a browser works in.
@@ -63,7 +63,7 @@ def _token_viewer(text: str) -> Viewer | None:
     tenant = Tenant.objects.select_related("partner").get(pk=holder.tenant_id)
     if holder.user_id is None:
         return service_viewer(tenant, holder.prefix)
-    return viewer_of(User.objects.get(pk=holder.user_id), tenant)
+    return viewer_by_id(holder.user_id, tenant)
 
 
 def _tenant_of_session(request: Request, user: User) -> Tenant:
