@@ -20,7 +20,7 @@ from bench.rounds import Loads, Series, alternate, ratio, turn
 from bench.system import System
 from bench.table import Figure
 
-CONNECTIONS = 8
+CONNECTIONS = 16
 #: Requests of 512 spans in one turn: in earnest, in the quick form, and of a peer that takes a few hundred spans/s.
 REQUESTS, _QUICK_REQUESTS, _SLOW_REQUESTS = 240, 60, 9
 _QUICK_ROUNDS, _SLOW_ROUNDS = 3, 3

@@ -38,9 +38,8 @@ _LARGE_BYTES = 4 << 20
 #: A body that says what it holds may hold somewhat more, where that is an estimate; not so much more that those it is
 #: worked on together with wait for it.
 _SMALL_BYTES, _MOST_TIMES_SAID = 256 << 10, 4
-#: So many bytes, decompressed, are committed together at most: two thousand spans or so, which a small request that
-#: comes in between waits for.
-_TOGETHER_BYTES = 768 << 10
+#: So many bytes, decompressed, are committed together at most: four thousand spans or so. Twice as many gain little.
+_TOGETHER_BYTES = 1536 << 10
 _WAITING = 256
 
 
