@@ -7,7 +7,7 @@ and plans them once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -44,7 +44,7 @@ def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
     ]
 
 
-def execute(statement: str, parameters: Sequence[Any]) -> list[Row]:
+def execute(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
     """Execute a statement that stays the same from call to call, prepared, and return its rows."""
     connection.ensure_connection()
     raw = connection.connection

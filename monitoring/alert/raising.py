@@ -7,14 +7,13 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
-
 from monitoring.alert.resolving import resolve_claimed, resolve_settled
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
 from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
 from monitoring.names import fitted
+from monitoring.rows import arrays, execute
 from monitoring.stages import AlertChange, Alerted, Detected
 from monitoring.timers import timers_set
 
@@ -55,6 +54,17 @@ ON CONFLICT (tenant_id, fingerprint) WHERE status <> 'resolved' DO UPDATE SET
 RETURNING id, xmax = 0, severity, first_seen_at, last_seen_at
 """
 
+_RAISED = """
+INSERT INTO monitoring_alertevent (tenant_id, alert_id, at, action, actor, actor_name, note)
+VALUES (%s, %s, %s, 'raised', 'system:detector', %s, %s)
+"""
+# The ids a second time keep this a look by key, whatever the planner knows of the table's size.
+_LINK = """
+UPDATE monitoring_deadletter AS dead SET fingerprint = said.fingerprint
+FROM unnest(%s::bigint[], %s::text[]) AS said(id, fingerprint)
+WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.id = said.id AND dead.id = ANY(%s::bigint[])
+"""
+
 
 def alert(detected: Detected, desk: Desk) -> Alerted:
     """Raise or extend one alert for each finding, and resolve alerts whose last dead letter was settled."""
@@ -70,25 +80,17 @@ def alert(detected: Detected, desk: Desk) -> Alerted:
 
 def link_members(detected: Detected) -> None:
     """Note on each dead letter which alert it belongs to."""
-    for fingerprint, ids in detected.members:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE monitoring_deadletter SET fingerprint = %s "
-                "WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s)",
-                [fitted(fingerprint, _FINGERPRINT), list(ids)],
-            )
+    members = [(pk, fitted(fingerprint, _FINGERPRINT)) for fingerprint, ids in detected.members for pk in ids]
+    if members:
+        ids, fingerprints = arrays(["bigint", "text"], zip(*sorted(members), strict=True))
+        execute(_LINK, [ids, fingerprints, ids])
 
 
 def _raise(finding: Finding, desk: Desk) -> AlertChange:
-    with connection.cursor() as cursor:
-        cursor.execute(_UPSERT, _parameters(finding, desk))
-        identifier, raised, severity, _, last_seen_at = cursor.fetchone()
-        if raised:
-            cursor.execute(
-                "INSERT INTO monitoring_alertevent (tenant_id, alert_id, at, action, actor, actor_name, note) "
-                "VALUES (%s, %s, %s, 'raised', 'system:detector', %s, %s)",
-                [desk.tenant_id, identifier, desk.now, f"{finding.kind.value} detector", finding.reason],
-            )
+    [(identifier, raised, severity, _, last_seen_at)] = execute(_UPSERT, _parameters(finding, desk))
+    if raised:
+        said = [desk.tenant_id, identifier, desk.now, f"{finding.kind.value} detector", finding.reason]
+        execute(_RAISED, said)
     if finding.kind in QUIET_AFTER:
         timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, last_seen_at + QUIET_AFTER[finding.kind])])
     return AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at)
