@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.live import LiveConsole
 
@@ -207,6 +208,13 @@ def test_an_event_that_arrives_stands_on_the_open_board(plant: Plant, desk: Page
 
 
 def test_an_owner_is_given_in_two_clicks(plant: Plant, desk: Page) -> None:
+    def late(route: Route) -> None:
+        """What was done is announced to the page before its answer arrives."""
+        answer = route.fetch()
+        time.sleep(1.5)
+        route.fulfill(response=answer)
+
+    desk.route("**/assign/", late)
     desk.goto(plant.url("catalogue/"))
     row = desk.locator("#unowned tr", has_text="nightly copy")
     row.get_by_role("combobox").select_option(label="Label printing")

@@ -25,9 +25,19 @@
         return;
       }
       last.set(element, performance.now());
-      htmx.trigger(element, "live");
+      if (asked(element)) refresh(element);
+      else htmx.trigger(element, "live");
     }, wait));
   };
+
+  // What was asked for from within is answered first: an answer whose form is gone would tell nobody what it did.
+  const asked = (element) => element.querySelector("form.htmx-request, button.htmx-request") !== null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const element = event.target;
+    if (event.detail.requestConfig?.triggeringEvent?.type !== "live" || !asked(element)) return;
+    event.detail.shouldSwap = false;
+    refresh(element);
+  });
 
   const changed = (topic) => {
     for (const element of document.querySelectorAll("[data-live]")) {
