@@ -52,7 +52,10 @@ def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tu
     waiting = {fact.trace_id: _fresh(fact, workflows, desk) for fact in sorted(facts, key=attrgetter("trace_id"))}
     done: list[ProjectedRun] = []
     while waiting:
-        made = _insert([run.row for run in waiting.values()], desk.tenant_id)
+        rows = [run.row for run in waiting.values()]
+        made: dict[bytes, int] = {}
+        for start in range(0, len(rows), _MOST_AT_ONCE):
+            made |= _insert(rows[start : start + _MOST_AT_ONCE], desk.tenant_id)
         done += [_identified(waiting.pop(trace_id), identifier) for trace_id, identifier in made.items()]
         known = locked_rows(waiting)
         merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items()]
@@ -95,6 +98,9 @@ _SELECT = (
 _OWN = ("trace_id", "started_at", "ended_at", "sla_due_at", "span_count")
 _ALIKE = tuple(name for name in _WRITTEN if name not in _OWN)
 _OWN_TYPES, _ALIKE_TYPES = ["int", *(_TYPES[name] for name in _OWN)], [_TYPES[name] for name in _ALIKE]
+#: PostgreSQL walks an array of texts from its start to find one of them, so where no two runs are alike the cost grows
+#: with the square of how many are sent at once.
+_MOST_AT_ONCE = 500
 _own, _alike = (itemgetter(*map(_NAMES.index, names)) for names in (_OWN, _ALIKE))
 _OF_KIND = {name: _SPLIT.get(name, "{0}").format(f"(%s::{_TYPES[name]}[])[given.kind]") for name in _ALIKE}
 _INSERT = (

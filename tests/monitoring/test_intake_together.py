@@ -126,3 +126,12 @@ def test_a_group_that_hangs_holds_the_next_up_for_a_moment_only() -> None:
     began = time.monotonic()
     assert gathered([1, 1], work, together=10) == [[0], [1]]
     assert time.monotonic() - began < 2
+
+
+def test_runs_that_go_in_several_portions_are_all_written(owner: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.project.runs._MOST_AT_ONCE", 2)
+    spans = [span(f"step {number}", trace=number, number=number) for number in range(1, 6)]
+    take_together(arrival(owner.tenant.pk, traces(*spans[:3])), arrival(owner.tenant.pk, traces(*spans[2:])))
+    with owner.scope():
+        rows = {bytes(run.trace_id)[-1]: (run.root_name, run.span_count) for run in Run.objects.all()}
+    assert rows == {number: (f"step {number}", 1) for number in range(1, 6)}
