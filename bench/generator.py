@@ -132,7 +132,7 @@ class Sender:
         return sent
 
     def _post(self, body: bytes) -> None:
-        line = self._free.pop()
+        line = self._free.pop(0)
         line.send(self._head, body)
         self._busy.append(line)
 

@@ -21,6 +21,8 @@ from django.db import DatabaseError
 _django = get_asgi_application()
 
 from console.live import hub  # noqa: E402  Models exist only once Django is set up.
+from console.runtime.children import LARGE_BODIES  # noqa: E402
+from console.runtime.memory import give_back_at_once  # noqa: E402
 from console.telemetry import set_up  # noqa: E402
 from monitoring.receive.app import IntakeApp  # noqa: E402
 from monitoring.tasks import send_soon  # noqa: E402
@@ -29,14 +31,15 @@ from partners.checks import fence_faults  # noqa: E402
 #: As long as a database takes to come back from a crash.
 _FENCE_PATIENCE_S = 30.0
 
-intake = IntakeApp(after=send_soon)
+give_back_at_once()
+intake = IntakeApp(after=send_soon, large_bodies=LARGE_BODIES)
 set_up()
 # What stands after the start stays: the collector need not look at it again. And half a thousand spans are thousands
 # of objects that soon go by themselves; looking for cycles among them every few hundred takes a tenth of the time.
 gc.freeze()
 # A thread that has waited for the database asks for the interpreter back after each statement. While another one works
 # through a large batch it would wait five thousandths of a second each time: a tenth of one for a request of an alert.
-sys.setswitchinterval(0.0005)
+sys.setswitchinterval(0.0001)
 gc.set_threshold(50_000, 20, 50)
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from monitoring.findings import ProcessFacts
 from monitoring.models import DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.catalogue import SlaKind
-from monitoring.rows import execute
+from monitoring.rows import Asked, ask
 from monitoring.rules import Catalogue, KeyRule, Rule, SlaRule
 from partners.models import Site
 from partners.scope import current_tenant_id
@@ -19,10 +19,17 @@ _cached: dict[int, Catalogue] = {}
 _VERSION = "SELECT version FROM monitoring_catalogueversion WHERE tenant_id = current_setting('app.tenant_id')::int"
 
 
-def catalogue() -> Catalogue:
-    """Return the catalogue of the open scope's tenant."""
+def ask_of_version() -> Asked:
+    """Ask for what `catalogue` has to know first, along with other things."""
+    return ask(_VERSION, [])
+
+
+def catalogue(asked: Asked | None = None) -> Catalogue:
+    """Return the catalogue of the open scope's tenant; `asked` may have asked for its version already."""
     tenant_id = current_tenant_id()
-    version = _version()
+    # By each request, so past the ORM, whose compiling costs more than the answer.
+    found = (asked or ask_of_version()).rows()
+    version = int(found[0][0]) if found else 0
     known = _cached.get(tenant_id)
     if known is not None and known.version == version:
         return known
@@ -30,12 +37,6 @@ def catalogue() -> Catalogue:
     # What this transaction itself changed is not cached before it commits: it may yet be undone.
     transaction.on_commit(lambda: _cached.__setitem__(tenant_id, snapshot))
     return snapshot
-
-
-def _version() -> int:
-    """Asked for by each request, so past the ORM, whose compiling costs more than the answer."""
-    found = execute(_VERSION, [])
-    return int(found[0][0]) if found else 0
 
 
 def _take(tenant_id: int, version: int) -> Catalogue:

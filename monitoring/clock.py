@@ -88,7 +88,7 @@ def _run_sla(due: Due, now: datetime) -> None:
             workflow=WorkflowFacts(run.workflow_id, run.workflow.name, run.workflow.source_system),
             process=process_facts(desk.catalogue, run.process_id),
             run_id=run.pk,
-            sla_kind=sla_kind(desk, run.process_id, run.sla_id),
+            sla_kind=sla_kind(desk, run.process_id, run.kind.sla_id),
             started_at=run.started_at,
             ended_at=None,
             due_at=run.sla_due_at,

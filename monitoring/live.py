@@ -10,19 +10,22 @@ from collections.abc import Iterable, Mapping
 import orjson
 from django.db import DatabaseError, InterfaceError, connections, transaction
 
+from monitoring.rows import arrays, tell
+
 _log = logging.getLogger(__name__)
 
 CHANNEL = "andon_live"
 #: A page that shows figures need not hear of each request.
 _GATHER_S = 0.1
+_NOTIFY = "SELECT pg_notify(%s::text, message) FROM unnest(%s::text[]) AS message"
 
 
-def announce(tenant_id: int, topics: Iterable[str], *, using: str = "default") -> None:
+def announce(tenant_id: int, topics: Iterable[str]) -> None:
     """Announce topics (`alerts`, `dead_letters`, `runs`, `board`, `catalogue`) of a tenant, none of their content.
 
     The announcement goes out with the commit of the open transaction, and only then.
     """
-    _notify({tenant_id: set(topics)}, using)
+    _notify({tenant_id: set(topics)})
 
 
 def announce_soon(tenant_id: int, topics: Iterable[str]) -> None:
@@ -60,7 +63,7 @@ class _Gathered:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         try:
-            _notify(waiting, "default")
+            _notify(waiting)
         except (DatabaseError, InterfaceError) as error:
             _log.warning("open pages of %d tenants could not be told of changes: %s", len(waiting), error)
             connections["default"].close()
@@ -77,12 +80,11 @@ _gathered = _Gathered()
 atexit.register(_gathered.say)
 
 
-def _notify(said: Mapping[int, Iterable[str]], using: str) -> None:
+def _notify(said: Mapping[int, Iterable[str]]) -> None:
     messages = [
         orjson.dumps({"tenant": tenant_id, "topics": sorted(topics)}).decode()
         for tenant_id, topics in said.items()
         if topics
     ]
     if messages:
-        with connections[using].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message", [CHANNEL, messages])
+        tell(_NOTIFY, [CHANNEL, *arrays(["text"], [messages])])

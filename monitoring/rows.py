@@ -7,14 +7,14 @@ and plans them once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import psycopg
 from django.db import connection
-from psycopg.pq import ExecStatus
 
 Row = tuple[Any, ...]
 
@@ -28,7 +28,11 @@ def insert_rows(table: str, columns: Sequence[tuple[str, str]], rows: Sequence[R
         return []
     names = ", ".join(name for name, _ in columns)
     statement = f"INSERT INTO {table} ({names}) SELECT * FROM {unnested(columns)} {tail}"  # noqa: S608  See above.
-    return execute(statement, arrays([kind for _, kind in columns], zip(*rows, strict=True)))
+    values = arrays([kind for _, kind in columns], zip(*rows, strict=True))
+    if "RETURNING" in tail:
+        return execute(statement, values)
+    tell(statement, values)
+    return []
 
 
 def unnested(columns: Iterable[tuple[str, str]]) -> str:
@@ -44,17 +48,49 @@ def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
     ]
 
 
-def execute(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
-    """Execute a statement that stays the same from call to call, prepared, and return its rows."""
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Send the statements of this block without waiting for one before the next goes out; it ends when all are done.
+
+    Each wait costs two changes of process, and on a busy machine each of them waits for a processor. Within the block
+    statements are told or asked, and what was asked can be had afterwards. The first that fails ends it with its error.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+class Asked:
+    """What a statement answers."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: psycopg.Cursor[Row]) -> None:
+        self._cursor = cursor
+
+    def rows(self) -> list[Row]:
+        """All rows; of a statement of an `at_once` block, once that has ended."""
+        return self._cursor.fetchall()
+
+
+def ask(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Asked:
+    """Execute a statement that stays the same from call to call, prepared, whose rows are wanted later."""
     connection.ensure_connection()
     raw = connection.connection
     # Django turns preparing off, because its own cursors write values into the statement.
     raw.prepare_threshold = 0
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        cursor.execute(statement, parameters)
-        found = cursor.pgresult
-        # Asking the cursor for its description would make an object of each column.
-        return cursor.fetchall() if found is not None and found.status == ExecStatus.TUPLES_OK else []
+    with connection.wrap_database_errors:
+        return Asked(psycopg.Cursor(raw).execute(statement, parameters))
+
+
+def tell(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
+    """Execute such a statement and ask for nothing."""
+    ask(statement, parameters)
+
+
+def execute(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
+    """Execute such a statement and return its rows."""
+    return ask(statement, parameters).rows()
 
 
 def _numbers(column: Iterable[int | None]) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from monitoring.models.delivery import TimerKind
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays, tell
 
 #: A worker that claims a timer and dies leaves it to be claimed again after this long.
 LEASE = timedelta(seconds=60)
@@ -36,7 +36,7 @@ def timers_set(tenant_id: int, kind: TimerKind, dues: Iterable[tuple[int, dateti
     rows = sorted(dict(dues).items())
     if not rows:
         return
-    execute(_SET, [tenant_id, kind.value, *arrays(["bigint", "timestamptz"], zip(*rows, strict=True))])
+    tell(_SET, [tenant_id, kind.value, *arrays(["bigint", "timestamptz"], zip(*rows, strict=True))])
 
 
 def timer_done(due: Due, now: datetime) -> None:
@@ -51,7 +51,7 @@ def timer_done(due: Due, now: datetime) -> None:
 def timers_clear(tenant_id: int, kind: TimerKind, refs: Sequence[int]) -> None:
     """Remove timers; clearing what is not set changes nothing."""
     if refs:
-        execute(_CLEAR, [tenant_id, kind.value, *arrays(["bigint"], [refs])])
+        tell(_CLEAR, [tenant_id, kind.value, *arrays(["bigint"], [refs])])
 
 
 def timers_claim(now: datetime, *, most: int = 500) -> list[Due]:

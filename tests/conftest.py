@@ -78,6 +78,15 @@ def live_console(database_server: None) -> Iterator[LiveConsole]:
     console.stop()
 
 
+@pytest.fixture(scope="module")
+def troubled_console(database_server: None) -> Iterator[LiveConsole]:
+    """A console for tests that take its database away: what they leave broken is met by no other test."""
+    name = f"troubled_{servers.database_name()}"
+    console = LiveConsole(servers.run_home() / name, name)
+    yield console
+    console.stop()
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A real Chromium. Where there is none the test fails and says what to install."""

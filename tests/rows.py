@@ -22,15 +22,19 @@ from monitoring.models import (
     Notification,
     Process,
     Run,
+    RunKind,
     Sla,
     Workflow,
 )
 from monitoring.models.intake import first_id
+from monitoring.names import unit_digest
+from monitoring.project.run_kinds import KindRow, digest_of
 from partners.models import Site, TenantModel
 
 #: Saturday 21 November 2026, 08:00 UTC.
 MORNING = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 _number = itertools.count(1)
+_PLAIN = KindRow(None, "", "", "", None, ())
 _Row = TypeVar("_Row", bound=TenantModel)
 
 
@@ -94,11 +98,20 @@ def make_intake(body: bytes = b"{}", **fields: Any) -> Intake:
     return _made(Intake, given, fields)
 
 
+def make_run_kind(**fields: Any) -> RunKind:
+    """What a run has in common with others; there is one of a sort."""
+    kind = _PLAIN._replace(**fields)
+    found: RunKind = RunKind.objects.get_or_create(digest=digest_of(kind), defaults=kind._asdict())[0]
+    return found
+
+
 def make_run(workflow: Workflow | None = None, key: str = "", **fields: Any) -> Run:
-    """A run that ended well; `key` is a business key such as `order:4711`."""
+    """A run that ended well; `key` is a business key such as `order:4711`. Some of the fields are its kind's."""
     workflow = workflow or make_workflow()
     started_at = fields.pop("started_at", MORNING + timedelta(seconds=next(_number)))
+    of_kind = {name: fields.pop(name) for name in KindRow._fields if name in fields}
     given = {
+        "kind": make_run_kind(**of_kind),
         "trace_id": next(_number).to_bytes(16, "big"),
         "workflow": workflow,
         "process": workflow.process,
@@ -112,7 +125,7 @@ def make_run(workflow: Workflow | None = None, key: str = "", **fields: Any) -> 
     run = _made(Run, given, fields)
     if key:
         key_type, _, value = key.partition(":")
-        BusinessKey.objects.create(key_type=key_type, value=value, run=run, at=started_at)
+        BusinessKey.objects.create(key_type=key_type, value=value, run=run)
     return run
 
 
@@ -156,8 +169,10 @@ def make_dead_letter(workflow: Workflow | None = None, **fields: Any) -> DeadLet
 
 def make_attempt(workflow: Workflow, **fields: Any) -> Attempt:
     """A failed try."""
+    unit_id = fields.pop("unit_id", f"unit-{next(_number)}")
     given = {
-        "unit_id": f"unit-{next(_number)}",
+        "unit": unit_digest(unit_id),
+        "unit_id": unit_id,
         "attempt": 1,
         "phase": "error",
         "workflow": workflow,

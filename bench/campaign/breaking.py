@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from bench.campaign.controls import ANSWER_FIRST, KEY_WITHOUT_TENANT, SECOND_TRANSACTION
 from monitoring.decode.answers import content_type
@@ -17,7 +17,8 @@ from monitoring.receive import accept as accepting
 from monitoring.receive import door
 from monitoring.receive.accept import After
 from monitoring.receive.arrival import Answer, Arrival
-from monitoring.receive.log import Kept
+from monitoring.receive.log import Packed
+from monitoring.rows import Asked, ask, execute
 from partners.scope import tenant_scope
 
 
@@ -60,13 +61,11 @@ def _answer_first() -> None:
 
 def _forget_the_tenant() -> None:
     stage: Any = accepting
-    keep = stage.keep
+    ask_to_keep = stage.ask_to_keep
 
-    def keep_once(arrival: Arrival, payload: Any, decoded: Any, mark: bytes) -> Kept:
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO campaign_seen VALUES (%s) ON CONFLICT DO NOTHING", [mark])
-            is_new = cursor.rowcount == 1
-        kept: Kept = keep(arrival, payload, decoded, mark) if is_new else Kept(0, repeated=True)
-        return kept
+    def keep_once(arrival: Arrival, payload: Any, decoded: Any, mark: bytes, stored: Packed) -> Asked:
+        seen = execute("INSERT INTO campaign_seen VALUES (%s::bytea) ON CONFLICT DO NOTHING RETURNING 1", [mark])
+        asked: Asked = ask_to_keep(arrival, payload, decoded, mark, stored) if seen else ask("SELECT 0, true", [])
+        return asked
 
-    stage.keep = keep_once
+    stage.ask_to_keep = keep_once

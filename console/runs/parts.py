@@ -135,10 +135,10 @@ def requests_gone(run: Run) -> int:
 def mapping_of(viewer: Viewer, run: Run) -> MappingLine:
     """Return the rule that decided, if it still stands."""
     rule: MappingRule | None = None
-    if run.mapping_rule_id is not None:
-        rule = visible_rows(viewer, MappingRule).filter(pk=run.mapping_rule_id).first()
+    if run.kind.mapping_rule_id is not None:
+        rule = visible_rows(viewer, MappingRule).filter(pk=run.kind.mapping_rule_id).first()
     rank = _RANKS.get(Rank(run.rank), "") if run.rank in set(Rank) else ""
-    return MappingLine(rule, run.mapping_rule_id is not None and rule is None, run.mapping_reason, rank)
+    return MappingLine(rule, run.kind.mapping_rule_id is not None and rule is None, run.kind.mapping_reason, rank)
 
 
 def _level(log: LogRecord) -> Shown:

@@ -11,8 +11,9 @@ from console.roles import Parameters, connect
 
 #: With more the database is the limit, not Python.
 _MOST_WORKERS = 8
-#: Intake asks whose a key is and writes down outcomes over one connection each; a page's news come over another.
-_BESIDES = 3
+#: Intake asks whose a key is, writes down outcomes and works on large bodies over one connection each; a page's news
+#: come over another.
+_BESIDES = 4
 #: The Celery worker's threads and main thread, beat, the plant, and somebody with psql.
 _OTHERS = 8
 POOL = 12

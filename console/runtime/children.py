@@ -12,6 +12,8 @@ from console.runtime.capacity import POOL
 
 #: Longer than it takes to answer a request, shorter than a person waits; open event streams are cut after it.
 GRACE_S = 3
+#: What a web process starts beside itself when it first meets a large body.
+LARGE_BODIES = (sys.executable, str(PROJECT / "manage.py"), "large_bodies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ def web(port: int, *, workers: int = 2) -> Child:
     child = _python(
         "web",
         *("-m", "uvicorn", "console.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--ws", "none"),
+        *("--workers", str(workers), "--loop", "console.runtime.even_loop:EvenLoop"),
+        *("--http", "httptools", "--ws", "none"),
         *("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-worker-healthcheck", "30"),
         *("--no-access-log", "--no-server-header", "--log-level", "warning", "--lifespan", "on"),
         # Until Django is set up, and in the parent of the workers, uvicorn has only this to go by.

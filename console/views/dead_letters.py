@@ -24,6 +24,7 @@ from console.runs.parts import attempt_lines
 from monitoring.models import Alert, Attempt, DeadLetter
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.telemetry import DeadLetterState
+from monitoring.names import unit_digest
 from monitoring.selectors.alerts import visible_alerts
 from monitoring.selectors.dead_letters import dead_letter_get, visible_dead_letters
 from monitoring.selectors.visibility import visible_rows
@@ -127,7 +128,7 @@ def _cause(letter: DeadLetter) -> Cause:
 
 
 def _previewed(viewer: Viewer, letter: DeadLetter) -> dict[str, object]:
-    told = visible_rows(viewer, Attempt).filter(unit_id=letter.unit_id)
+    told = visible_rows(viewer, Attempt).filter(unit=unit_digest(letter.unit_id), unit_id=letter.unit_id)
     # A span and a broker's notice may tell of one try; the first to end is shown.
     once = told.order_by("phase", "attempt", "ended_at", "teller").distinct("phase", "attempt")
     tries = told.filter(pk__in=once.values("pk")).order_by("ended_at", "attempt", "pk")

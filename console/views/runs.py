@@ -86,7 +86,7 @@ def run_detail(request: HttpRequest, viewer: Viewer, pk: int) -> HttpResponse:
     run = _run(viewer, pk)
     now = timezone.now()
     attempts = attempts_of(viewer, run)
-    sla = Sla.objects.filter(pk=run.sla_id).first() if run.sla_id else None
+    sla = Sla.objects.filter(pk=run.kind.sla_id).first() if run.kind.sla_id else None
     clock = sla_clock(run, now, sla)
     tab = asked.one_of(request.GET, "tab", TABS, default="waterfall")
     shown = {

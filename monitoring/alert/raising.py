@@ -13,7 +13,7 @@ from monitoring.desk import Desk
 from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
 from monitoring.names import fitted
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays, ask, at_once, tell
 from monitoring.stages import AlertChange, Alerted, Detected
 from monitoring.timers import timers_set
 
@@ -25,7 +25,9 @@ QUIET_AFTER = {
 _MOST_EVIDENCE = 50
 _FINGERPRINT = 200
 
+#: Raised or extended; what is raised is noted in its history.
 _UPSERT = """
+WITH told AS (
 INSERT INTO monitoring_alert AS known
     (tenant_id, kind, severity, status, title, fingerprint, workflow_id, process_id, site_id, sla_id, count,
      first_seen_at, last_seen_at, raised_at, resolution, reason, figures, impact_score, impact_priority, impact_parts,
@@ -51,12 +53,11 @@ ON CONFLICT (tenant_id, fingerprint) WHERE status <> 'resolved' DO UPDATE SET
     keys = (SELECT coalesce(jsonb_agg(item), '[]') FROM (
         SELECT item FROM jsonb_array_elements(excluded.keys || known.keys) WITH ORDINALITY AS each(item, place)
         GROUP BY item ORDER BY min(place) LIMIT %(most)s) AS newest)
-RETURNING id, xmax = 0, severity, first_seen_at, last_seen_at
-"""
-
-_RAISED = """
+RETURNING id, xmax = 0 AS raised, severity, last_seen_at
+), noted AS (
 INSERT INTO monitoring_alertevent (tenant_id, alert_id, at, action, actor, actor_name, note)
-VALUES (%s, %s, %s, 'raised', 'system:detector', %s, %s)
+SELECT %(tenant_id)s, id, %(now)s, 'raised', 'system:detector', %(detector)s, %(reason)s FROM told WHERE raised
+) SELECT id, raised, severity, last_seen_at FROM told
 """
 # The ids a second time keep this a look by key, whatever the planner knows of the table's size.
 _LINK = """
@@ -68,8 +69,7 @@ WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.id = said.
 
 def alert(detected: Detected, desk: Desk) -> Alerted:
     """Raise or extend one alert for each finding, and resolve alerts whose last dead letter was settled."""
-    changes = tuple(_raise(finding, desk) for finding in sorted(detected.findings, key=lambda found: found.fingerprint))
-    link_members(detected)
+    changes = _raised(detected, desk) if detected.findings else ()
     resolved = (
         *resolve_settled(detected.settled, desk.tenant_id, desk.now),
         *resolve_claimed(detected.claimed, desk.tenant_id, desk.now),
@@ -83,23 +83,29 @@ def link_members(detected: Detected) -> None:
     members = [(pk, fitted(fingerprint, _FINGERPRINT)) for fingerprint, ids in detected.members for pk in ids]
     if members:
         ids, fingerprints = arrays(["bigint", "text"], zip(*sorted(members), strict=True))
-        execute(_LINK, [ids, fingerprints, ids])
+        tell(_LINK, [ids, fingerprints, ids])
 
 
-def _raise(finding: Finding, desk: Desk) -> AlertChange:
-    [(identifier, raised, severity, _, last_seen_at)] = execute(_UPSERT, _parameters(finding, desk))
-    if raised:
-        said = [desk.tenant_id, identifier, desk.now, f"{finding.kind.value} detector", finding.reason]
-        execute(_RAISED, said)
-    if finding.kind in QUIET_AFTER:
-        timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, last_seen_at + QUIET_AFTER[finding.kind])])
-    return AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at)
+def _raised(detected: Detected, desk: Desk) -> tuple[AlertChange, ...]:
+    findings = sorted(detected.findings, key=lambda found: found.fingerprint)
+    with at_once():
+        asked = [ask(_UPSERT, _parameters(finding, desk)) for finding in findings]
+        link_members(detected)
+    changes = []
+    for finding, answer in zip(findings, asked, strict=True):
+        [(identifier, raised, severity, last_seen_at)] = answer.rows()
+        changes.append(AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at))
+        if finding.kind in QUIET_AFTER:
+            quiet_at = last_seen_at + QUIET_AFTER[finding.kind]
+            timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, quiet_at)])
+    return tuple(changes)
 
 
 def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
     return {
         "tenant_id": desk.tenant_id,
         "kind": finding.kind.value,
+        "detector": f"{finding.kind.value} detector",
         "severity": finding.severity.value,
         "title": finding.title[:300],
         "fingerprint": fitted(finding.fingerprint, _FINGERPRINT),

@@ -24,7 +24,7 @@ from partners.api.queries import HexField
 class RunSla(serializers.Serializer[Any]):
     """How a run stands against its promise."""
 
-    id = serializers.IntegerField(source="sla_id", allow_null=True)
+    id = serializers.IntegerField(source="kind.sla_id", allow_null=True)
     due_at = serializers.DateTimeField(source="sla_due_at", allow_null=True)
     state = serializers.ChoiceField(source="sla_state", choices=SlaState.choices)
 
@@ -47,14 +47,16 @@ class RunShape(RowOfProcess):
     attempts = serializers.IntegerField()
     retries = serializers.IntegerField()
     dead_letters = serializers.IntegerField()
-    confidence = serializers.CharField(help_text="Where the figures about attempts come from.")
+    confidence = serializers.CharField(
+        source="kind.confidence", help_text="Where the figures about attempts come from."
+    )
     # DRF takes declared fields away, so the attribute of Field is untouched.
     source = serializers.CharField(source="workflow.source_system")  # type: ignore[assignment]
     name = serializers.CharField(source="root_name")
-    version = serializers.CharField()
-    services = serializers.ListField(child=serializers.CharField())
+    version = serializers.CharField(source="kind.version")
+    services = serializers.ListField(source="kind.services", child=serializers.CharField())
     value = serializers.FloatField(allow_null=True)
-    mapping_reason = serializers.CharField()
+    mapping_reason = serializers.CharField(source="kind.mapping_reason")
     url = serializers.SerializerMethodField()
 
     def get_trace_id(self, run: Run) -> str | None:

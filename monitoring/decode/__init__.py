@@ -6,16 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 from monitoring.records import Decoded, Encoding, Payload, Signal, UnsupportedPayload
 
+from . import native
 from .cloudevents import decode_events
 from .limits import LIMITS, Limits
 from .otlp_json import decode_json
 from .otlp_protobuf import decode_protobuf
 from .spans_of import spans_of
 
-__all__ = ["LIMITS", "Limits", "decode", "spans_of"]
+__all__ = ["LIMITS", "Limits", "decode", "is_slow", "spans_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVENT_ENCODINGS = (Encoding.CLOUDEVENT_BINARY, Encoding.CLOUDEVENT_STRUCTURED, Encoding.CLOUDEVENT_BATCH)
+
+
+def is_slow(payload: Payload, limits: Limits = LIMITS) -> bool:
+    """Whether this takes many times as long to read as its size says, mostly to find out what is wrong with it."""
+    is_compiled = payload.signal is Signal.TRACES and payload.encoding is Encoding.PROTOBUF
+    return is_compiled and native.is_left_to_python(payload.body, limits)
 
 
 def decode(payload: Payload, limits: Limits = LIMITS) -> Decoded:

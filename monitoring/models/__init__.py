@@ -6,7 +6,7 @@ from monitoring.models.delivery import Channel, Notification, Timer
 from monitoring.models.grants import ProcessUserPermission
 from monitoring.models.intake import Intake, IntakeDay, LegalHold, Rebuild, TraceLog
 from monitoring.models.rollups import IntakeOutcome, WorkflowMinute
-from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, PlainTry, Run
+from monitoring.models.telemetry import Attempt, BusinessKey, DeadLetter, Event, PlainTry, Run, RunKind
 
 __all__ = [
     "Alert",
@@ -29,6 +29,7 @@ __all__ = [
     "ProcessUserPermission",
     "Rebuild",
     "Run",
+    "RunKind",
     "Sla",
     "Timer",
     "TraceLog",

@@ -1,4 +1,4 @@
-"""The intake log: what arrived, as it arrived. The evidence, and the only source of truth."""
+"""The intake log: what arrived, byte for byte. The evidence, and the only source of truth."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Intake(TenantModel):
     encoding = models.CharField(max_length=60)
     headers = models.JSONField(default=dict)
     digest = models.BinaryField(max_length=32)  # SHA-256 over signal, encoding, headers that carry data, and body
-    compression = models.CharField(max_length=10)  # "gzip" or "zstd" as received, "zstd" by us, "" for plain
+    compression = models.CharField(max_length=10)  # "zstd", by the sender or by us; "gzip" as received; "" for plain
     body = models.BinaryField()
     size = models.PositiveIntegerField()  # bytes once decompressed
     items = models.PositiveIntegerField(default=0)

@@ -7,6 +7,7 @@ from django.db import models
 
 from monitoring.models.catalogue import Process, Workflow
 from monitoring.models.intake import Intake
+from monitoring.models.packed import PackedIds
 from partners.models import TenantModel
 
 
@@ -30,40 +31,56 @@ class SlaState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class Run(TenantModel):
-    """One execution of a workflow: one trace. Its spans stay in the intake log, found through `intakes`."""
+class RunKind(TenantModel):
+    """What many runs have in common, once. Known by a digest over the rest; never changed, and shared by any number."""
 
-    trace_id = models.BinaryField(max_length=16)
+    digest = models.BinaryField(max_length=16)  # see project/run_kinds.py
+    mapping_rule_id = models.BigIntegerField(null=True)
+    mapping_reason = models.TextField(blank=True)
+    version = models.CharField(max_length=80, blank=True)
+    confidence = models.CharField(max_length=10, blank=True)
+    sla_id = models.BigIntegerField(null=True)
+    services = ArrayField(models.CharField(max_length=200), default=list)
+
+    class Meta(TenantModel.Meta):
+        constraints = (models.UniqueConstraint(fields=("tenant", "digest"), name="runkind_once"),)
+
+    def __str__(self) -> str:
+        return self.mapping_reason
+
+
+class Run(TenantModel):
+    """One execution of a workflow: one trace. Its spans stay in the intake log, found through `intakes`.
+
+    Columns stand by their width, widest first, so that none is padded; migration 0009 made the table in this order.
+    """
+
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
     workflow = models.ForeignKey(
         Workflow, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
     )
+    kind = models.ForeignKey(RunKind, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+")
     process = models.ForeignKey(
         Process, on_delete=models.SET_NULL, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     site_id = models.BigIntegerField(null=True)
-    rank = models.SmallIntegerField()  # how surely the workflow is known, see facts.Rank
-    mapping_rule_id = models.BigIntegerField(null=True)
-    mapping_reason = models.TextField(blank=True)
-    version = models.CharField(max_length=80, blank=True)
-    status = models.CharField(max_length=10, choices=RunStatus.choices)
-    started_at = models.DateTimeField()
-    ended_at = models.DateTimeField()
-    root_seen = models.BooleanField(default=False)
-    root_name = models.CharField(max_length=300, blank=True)
-    error_class = models.CharField(max_length=200, blank=True)
+    sla_due_at = models.DateTimeField(null=True)
+    stated_due_at = models.DateTimeField(null=True)
     span_count = models.PositiveIntegerField(default=0)
     error_count = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
     retries = models.PositiveIntegerField(default=0)
     dead_letters = models.PositiveIntegerField(default=0)
-    confidence = models.CharField(max_length=10, blank=True)
-    value = models.DecimalField(max_digits=14, decimal_places=2, null=True)
-    stated_due_at = models.DateTimeField(null=True)
-    sla_id = models.BigIntegerField(null=True)
-    sla_due_at = models.DateTimeField(null=True)
+    rank = models.SmallIntegerField()  # how surely the workflow is known, see facts.Rank
+    root_seen = models.BooleanField(default=False)
+    trace_id = models.BinaryField(max_length=16)
+    status = models.CharField(max_length=10, choices=RunStatus.choices)
     sla_state = models.CharField(max_length=10, choices=SlaState.choices, default=SlaState.NONE)
-    services = ArrayField(models.CharField(max_length=200), default=list)
-    intakes = ArrayField(models.BigIntegerField(), default=list)
+    root_name = models.CharField(max_length=300, blank=True)
+    error_class = models.CharField(max_length=200, blank=True)
+    value = models.DecimalField(max_digits=14, decimal_places=2, null=True)
+    intakes = PackedIds()
     plain_tries = models.TextField(blank=True, default="", db_default="")  # see project/plain_tries.py
 
     class Meta(TenantModel.Meta):
@@ -71,8 +88,15 @@ class Run(TenantModel):
         indexes = (
             # Rising, and read backwards: a falling one would be written to at its left end, where pages split in half.
             models.Index(fields=("tenant", "started_at", "id"), name="run_by_time"),
-            models.Index(fields=("tenant", "workflow", "started_at"), name="run_by_workflow"),
-            models.Index(fields=("tenant", "process", "started_at"), name="run_by_process"),
+            # An automation and a process belong to one tenant, so their ids alone tell. Runs of no process do not: of
+            # these an automation's own are looked for.
+            models.Index(fields=("workflow", "started_at"), name="run_by_workflow"),
+            models.Index(
+                fields=("process", "started_at"), name="run_by_process", condition=models.Q(process__isnull=False)
+            ),
+            models.Index(
+                fields=("workflow", "started_at"), name="run_unowned", condition=models.Q(process__isnull=True)
+            ),
         )
 
     def __str__(self) -> str:
@@ -130,18 +154,15 @@ class BusinessKey(TenantModel):
     event = models.ForeignKey(
         Event, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="keys"
     )
-    at = models.DateTimeField()
 
     class Meta(TenantModel.Meta):
-        constraints = (
-            models.UniqueConstraint(
-                fields=("tenant", "run", "event", "key_type", "value"), name="businesskey_once", nulls_distinct=False
-            ),
-        )
+        # Each once for its run or event, see project/keys.py. There is no index by id, which a migration has dropped.
         indexes = (
             # By value alone: of few values there are two types.
-            models.Index(fields=("tenant", "value", "at"), name="businesskey_value"),
-            models.Index(fields=("tenant", "event"), name="businesskey_event", condition=models.Q(event__isnull=False)),
+            models.Index(fields=("tenant", "value"), name="businesskey_value"),
+            # Ids are given out over all tenants.
+            models.Index(fields=("run",), name="businesskey_run", condition=models.Q(run__isnull=False)),
+            models.Index(fields=("event",), name="businesskey_event", condition=models.Q(event__isnull=False)),
         )
 
     def __str__(self) -> str:
@@ -154,6 +175,7 @@ class Attempt(TenantModel):
     A broker's notice and a consumer's span may tell of the same try: two rows, which count once.
     """
 
+    unit = models.BigIntegerField()  # a 64-bit digest of the unit's id, for the index: ids have 90 characters and more
     unit_id = models.CharField(max_length=300)
     attempt = models.PositiveIntegerField()
     phase = models.CharField(max_length=20)
@@ -185,11 +207,12 @@ class Attempt(TenantModel):
 
     class Meta(TenantModel.Meta):
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "unit_id", "phase", "attempt", "teller"), name="attempt_told"),
+            models.UniqueConstraint(fields=("tenant", "unit", "phase", "attempt", "teller"), name="attempt_told"),
         )
         indexes = (
-            models.Index(fields=("tenant", "workflow", "ended_at"), name="attempt_by_workflow"),
-            models.Index(fields=("tenant", "run"), name="attempt_by_run"),
+            # Ids are given out over all tenants.
+            models.Index(fields=("workflow", "ended_at"), name="attempt_by_workflow"),
+            models.Index(fields=("run",), name="attempt_by_run", condition=models.Q(run__isnull=False)),
         )
 
     def __str__(self) -> str:

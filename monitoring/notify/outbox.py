@@ -15,7 +15,7 @@ from monitoring.findings import Kind, Severity
 from monitoring.live import announce, announce_soon
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays, ask, at_once, execute
 from monitoring.stages import Alerted, Notified
 from monitoring.timers import timers_set
 
@@ -26,6 +26,9 @@ _KEPT_BACK = """
 SELECT alert_id FROM monitoring_notification
 WHERE tenant_id = current_setting('app.tenant_id')::int AND alert_id = ANY(%s::bigint[]) AND event = 'raised'
   AND state = 'suppressed' AND tries = 0
+"""
+_HAS_CHANNEL = """
+SELECT 1 FROM monitoring_channel WHERE tenant_id = current_setting('app.tenant_id')::int AND enabled LIMIT 1
 """
 
 
@@ -39,18 +42,27 @@ class Verdict:
 
 def notify(alerted: Alerted, desk: Desk) -> Notified:
     """Write the outbox rows of newly raised and resolved alerts, and announce what open pages should reload."""
-    raised = [change.id for change in alerted.changes if change.raised]
-    grown = [change.id for change in alerted.changes if not change.raised]
-    intended = [
-        *notifications_write([*raised, *_withheld(grown)], "raised", desk.now),
-        *notifications_write(alerted.resolved, "resolved", desk.now),
-    ]
     announce_soon(desk.tenant_id, ["board", "runs"] if alerted.runs else ["board"] if alerted.events else [])
     topics = ["alerts", "board"] if alerted.changes or alerted.resolved else []
     topics += ["catalogue"] if any(change.kind == Kind.UNMAPPED for change in alerted.changes) else []
     topics += ["dead_letters"] if alerted.dead_letters else []
-    announce(desk.tenant_id, topics)
-    return Notified(tuple(intended), alerted.changes)
+    if not alerted.changes and not alerted.resolved:
+        announce(desk.tenant_id, topics)
+        return Notified((), alerted.changes)
+    with at_once():
+        # Asked with each alert, so past the ORM, whose compiling costs more than the answer.
+        channel = ask(_HAS_CHANNEL, [])
+        announce(desk.tenant_id, topics)
+    return Notified(_written(alerted, desk) if channel.rows() else (), alerted.changes)
+
+
+def _written(alerted: Alerted, desk: Desk) -> tuple[int, ...]:
+    raised = [change.id for change in alerted.changes if change.raised]
+    grown = [change.id for change in alerted.changes if not change.raised]
+    return (
+        *notifications_write([*raised, *_withheld(grown)], "raised", desk.now),
+        *notifications_write(alerted.resolved, "resolved", desk.now),
+    )
 
 
 def _withheld(alert_ids: list[int]) -> list[int]:

@@ -15,6 +15,7 @@ from monitoring.project.timers import set_letter_timers, set_run_timers
 from monitoring.project.told import write_told
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
+from monitoring.rows import at_once
 from monitoring.stages import Projected
 
 
@@ -35,15 +36,18 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
         _count(figures, event)
     told = placed_attempts(runs, events)
     news = write_told(told, figures, desk)
-    figures.write(desk.tenant_id)
-    set_run_timers(runs, desk)
-    set_letter_timers(news.fresh, desk)
     reader = WindowReader(workflows, desk)
+    with at_once():
+        figures.write(desk.tenant_id)
+        set_run_timers(runs, desk)
+        set_letter_timers(news.fresh, desk)
+        groups = reader.ask_of_groups(news.fresh)
+        unmapped = reader.ask_of_unmapped(runs, events)
     return Projected(
-        dead_letters=reader.dead_letters(news.fresh),
+        dead_letters=reader.dead_letters(groups),
         attempts=reader.attempts(news.attempts),
         promises=reader.promises(runs),
-        unmapped=reader.unmapped(runs, events),
+        unmapped=reader.unmapped(unmapped),
         settled=news.settled,
         claimed=workflows.claimed,
         runs=len(runs),

@@ -60,7 +60,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
     ]
     projected = [_projected(fact, known[fact.trace_id], workflows, desk, quietly) for fact in facts if fact]
     other = [run for run in projected if run.row != run.before]
-    update_rows([run.row for run in other])
+    update_rows([run.row for run in other], desk.tenant_id)
     figures = Figures()
     for run in other:
         assert run.before is not None
@@ -81,10 +81,10 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
     reader = WindowReader(workflows, desk)
     changed = {run.id for run in other} | keyed
     found = Projected(
-        dead_letters=reader.dead_letters(news.fresh),
+        dead_letters=reader.dead_letters(reader.ask_of_groups(news.fresh)),
         attempts=reader.attempts(news.attempts),
         promises=reader.promises(projected),
-        unmapped=reader.unmapped(other, []),
+        unmapped=reader.unmapped(reader.ask_of_unmapped(other, [])),
         settled=news.settled,
         claimed=workflows.claimed,
         runs=len(changed) + news.changed,
@@ -98,7 +98,8 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
     figures = Figures()
     news = write_told([], figures, desk, also=units)
     figures.write(desk.tenant_id)
-    fresh = WindowReader(Workflows({}), desk).dead_letters(news.fresh)
+    reader = WindowReader(Workflows({}), desk)
+    fresh = reader.dead_letters(reader.ask_of_groups(news.fresh))
     return Projected(dead_letters=fresh, settled=news.settled), news.changed
 
 

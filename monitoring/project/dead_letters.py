@@ -12,10 +12,12 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Phase
+from monitoring.models.packed import unpacked
+from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.rollups import Figures, Place, minute_of
 from monitoring.project.units import TELEMETRY, Decision, Life, Told
-from monitoring.rows import arrays, execute, insert_rows
+from monitoring.rows import Asked, arrays, ask, execute, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit_id", "text"), ("workflow_id", "bigint"), ("process_id", "bigint"),
@@ -33,18 +35,19 @@ _LOCKED = (
 _DESCRIBED = """
 SELECT told.unit_id, told.step, told.destination, told.error_class, told.message, told.span_id, told.confidence,
        told.value, told.run_id, told.event_id, coalesce(run.site_id, event.site_id),
-       coalesce(run.intakes[array_upper(run.intakes, 1)], event.intake_id, 0),
+       event.intake_id, run.intakes,
        (SELECT coalesce(jsonb_agg(jsonb_build_object('type', key_type, 'value', value) ORDER BY key_type, value), '[]')
         FROM (SELECT key_type, value FROM monitoring_businesskey
               WHERE tenant_id = told.tenant_id AND run_id = told.run_id
               UNION ALL SELECT key_type, value FROM monitoring_businesskey
               WHERE tenant_id = told.tenant_id AND event_id = told.event_id) AS key)::text
-FROM unnest(%s::text[], %s::text[], %s::int[], %s::bytea[]) AS wanted(unit_id, phase, attempt, teller)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::bytea[])
+    AS wanted(unit, unit_id, phase, attempt, teller)
 -- The limit keeps this a look by the key for each one wanted, whatever the planner knows of the table's size.
 CROSS JOIN LATERAL (
     SELECT * FROM monitoring_attempt AS known WHERE known.tenant_id = current_setting('app.tenant_id')::int
-       AND known.unit_id = wanted.unit_id AND known.phase = wanted.phase AND known.attempt = wanted.attempt
-       AND known.teller = wanted.teller LIMIT 1) AS told
+       AND known.unit = wanted.unit AND known.unit_id = wanted.unit_id AND known.phase = wanted.phase
+       AND known.attempt = wanted.attempt AND known.teller = wanted.teller LIMIT 1) AS told
 LEFT JOIN LATERAL (SELECT site_id, intakes FROM monitoring_run
     WHERE tenant_id = told.tenant_id AND id = told.run_id LIMIT 1) AS run ON true
 LEFT JOIN LATERAL (SELECT site_id, intake_id FROM monitoring_event
@@ -121,9 +124,14 @@ class Written:
     changed: int = 0
 
 
-def letters_of(units: Collection[str]) -> dict[str, Letter]:
-    """Return the dead letters of these units by unit, locked: a person may be deciding about one."""
-    letters = [Letter(row[0], row[1], row[2:]) for row in execute(_LOCKED, arrays(["text"], [sorted(units)]))]
+def ask_of_letters(units: Collection[str]) -> Asked:
+    """Lock the dead letters of these units, for `letters_of`: a person may be deciding about one."""
+    return ask(_LOCKED, arrays(["text"], [sorted(units)]))
+
+
+def letters_of(asked: Asked) -> dict[str, Letter]:
+    """Return the dead letters of the units that were asked of, by unit."""
+    letters = [Letter(row[0], row[1], row[2:]) for row in asked.rows()]
     return {letter["unit_id"]: letter for letter in letters}
 
 
@@ -180,13 +188,15 @@ class _Described:
 
 
 def _described(rows: Collection[Told], desk: Desk) -> dict[str, _Described]:
-    wanted = arrays(["text", "text", "int", "bytea"], zip(*(row.identity for row in rows), strict=True))
+    identities = [(unit_digest(row.unit_id), *row.identity) for row in rows]
+    wanted = arrays(["bigint", "text", "text", "int", "bytea"], zip(*identities, strict=True))
     by_unit = {row.unit_id: row for row in rows}
     found = {}
-    for unit, step, destination, error, message, span, confidence, value, *place, intake, keys in execute(
+    for unit, step, destination, error, message, span, confidence, value, *place, intake, told, keys in execute(
         _DESCRIBED, wanted
     ):
         row, (run_id, event_id, site_id) = by_unit[unit], place
+        intake_id = unpacked(bytes(told))[-1] if told else intake
         fact = AttemptFact(
             unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
             error_class=error, message=message, span_id=bytes(span) if span else None,
@@ -194,7 +204,7 @@ def _described(rows: Collection[Told], desk: Desk) -> dict[str, _Described]:
         named = tuple(BusinessKey(key["type"], key["value"]) for key in json.loads(keys))
         amount = None if value is None else float(value)
         of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
-        found[unit] = _Described(PlacedAttempt(fact, *of), intake or desk.intake_id, keys)
+        found[unit] = _Described(PlacedAttempt(fact, *of), intake_id or desk.intake_id, keys)
     return found
 
 

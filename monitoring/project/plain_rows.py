@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from operator import itemgetter
 from django.db import connection
 
 from monitoring.desk import Desk
+from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.rows import arrays, execute, insert_rows
 
@@ -64,7 +64,7 @@ def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], des
 
 def plain_news(units: Collection[str], since: datetime) -> dict[str, list[datetime]]:
     """Return when first tries at these units began that went well, at `since` or later."""
-    by_digest = {_digest(unit): unit for unit in units}
+    by_digest = {unit_digest(unit): unit for unit in units}
     found: dict[str, list[datetime]] = defaultdict(list)
     if by_digest:
         for unit, began_at in execute(_OF_UNITS, [*arrays(["bigint"], [by_digest]), since]):
@@ -74,10 +74,5 @@ def plain_news(units: Collection[str], since: datetime) -> dict[str, list[dateti
 
 def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, datetime, int | None, int | None]:
     fact = placed.fact
-    unit = _digest(fact.unit_id[:300])
+    unit = unit_digest(fact.unit_id[:300])
     return desk.tenant_id, unit, fact.started_at or placed.at, placed.run_id, placed.event_id
-
-
-def _digest(unit_id: str) -> int:
-    digest = hashlib.blake2b(unit_id.encode(errors="replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from django.db import connection
-
 from monitoring.models.rollups import COUNTERS
 from monitoring.project.plain_tries import by_minute
 from monitoring.project.runs_merged import RunRow
 from monitoring.project.units import Told, tries
-from monitoring.rows import insert_rows
+from monitoring.rows import arrays, insert_rows, tell
 
 #: Workflow, process and minute.
 Place: TypeAlias = tuple[int, int | None, datetime]
@@ -101,8 +99,7 @@ class Figures:
             if min(counts.values()) < 0
         ]
         if less:
-            with connection.cursor() as cursor:
-                cursor.execute(_TAKE_BACK, [list(column) for column in zip(*less, strict=True)])
+            tell(_TAKE_BACK, arrays([kind for _, kind in _COLUMNS], zip(*less, strict=True)))
         return len(changed)
 
 

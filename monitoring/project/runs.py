@@ -8,26 +8,20 @@ from typing import Any, NamedTuple
 
 from monitoring.desk import Desk
 from monitoring.facts import RunFact
+from monitoring.models.packed import packed, unpacked
 from monitoring.project.promise import with_promise
+from monitoring.project.run_kinds import KindRow, ensure_kinds, kind_of, kinds_by_id
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
 from monitoring.project.workflows import Workflows
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays, execute, tell
 
-_SEPARATOR = "\x1f"
 _TYPES = {
     "trace_id": "bytea", "workflow_id": "bigint", "process_id": "bigint", "site_id": "bigint", "rank": "smallint",
-    "mapping_rule_id": "bigint", "mapping_reason": "text", "version": "text", "status": "text",
-    "started_at": "timestamptz", "ended_at": "timestamptz", "root_seen": "boolean", "root_name": "text",
-    "error_class": "text", "span_count": "int", "error_count": "int", "attempts": "int", "retries": "int",
-    "dead_letters": "int", "confidence": "text", "value": "numeric", "stated_due_at": "timestamptz",
-    "sla_id": "bigint", "sla_due_at": "timestamptz", "sla_state": "text", "services": "text", "intakes": "text",
-    "plain_tries": "text",
+    "status": "text", "started_at": "timestamptz", "ended_at": "timestamptz", "root_seen": "boolean",
+    "root_name": "text", "error_class": "text", "span_count": "int", "error_count": "int", "attempts": "int",
+    "retries": "int", "dead_letters": "int", "value": "numeric", "stated_due_at": "timestamptz",
+    "sla_due_at": "timestamptz", "sla_state": "text", "intakes": "bytea", "plain_tries": "text", "kind_id": "bigint",
 }  # fmt: skip
-#: Arrays of arrays can't be unnested row by row, so the two array columns travel as joined text.
-_SPLIT = {
-    "services": "string_to_array({0}, E'\\x1f')",
-    "intakes": "string_to_array({0}, E'\\x1f')::bigint[]",
-}
 
 
 class ProjectedRun(NamedTuple):
@@ -51,15 +45,16 @@ def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tu
     """
     waiting = {fact.trace_id: _fresh(fact, workflows, desk) for fact in sorted(facts, key=attrgetter("trace_id"))}
     done: list[ProjectedRun] = []
+    kinds = ensure_kinds([kind_of(run.row) for run in waiting.values()], desk.tenant_id)
     while waiting:
         rows = [run.row for run in waiting.values()]
         made: dict[bytes, int] = {}
         for start in range(0, len(rows), _MOST_AT_ONCE):
-            made |= _insert(rows[start : start + _MOST_AT_ONCE], desk.tenant_id)
+            made |= _insert(rows[start : start + _MOST_AT_ONCE], kinds, desk.tenant_id)
         done += [_identified(waiting.pop(trace_id), identifier) for trace_id, identifier in made.items()]
         known = locked_rows(waiting)
         merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items()]
-        update_rows([run.row for run in merged])
+        update_rows([run.row for run in merged], desk.tenant_id)
         done += merged
     return tuple(done)
 
@@ -84,8 +79,9 @@ def _promised(row: RunRow, desk: Desk) -> RunRow:
 
 
 _NAMES = RunRow._fields
-_WRITTEN = _NAMES[:-1]
-_COLUMNS = ", ".join(_NAMES)
+_STORED = tuple(name for name in _NAMES[:-1] if name not in KindRow._fields)
+_WRITTEN = (*_STORED, "kind_id")
+_COLUMNS = ", ".join((*_WRITTEN, "id"))
 _GIVEN = ", ".join(f"%s::{_TYPES[name]}[]" for name in _WRITTEN)
 # Column names of our own class throughout.
 _SELECT = (
@@ -93,7 +89,7 @@ _SELECT = (
     "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s::bytea[]) "
     "ORDER BY trace_id FOR UPDATE"
 )
-#: What tells new runs of one time apart. The rest of them is alike from run to run: it is sent once for each kind of
+#: What tells new runs of one time apart. The rest of them is alike from run to run: it is sent once for each sort of
 #: run and taken from there by its number, since a column of an unnested array costs six times as much.
 _OWN = ("trace_id", "started_at", "ended_at", "sla_due_at", "span_count")
 _ALIKE = tuple(name for name in _WRITTEN if name not in _OWN)
@@ -101,17 +97,17 @@ _OWN_TYPES, _ALIKE_TYPES = ["int", *(_TYPES[name] for name in _OWN)], [_TYPES[na
 #: PostgreSQL walks an array of texts from its start to find one of them, so where no two runs are alike the cost grows
 #: with the square of how many are sent at once.
 _MOST_AT_ONCE = 500
-_own, _alike = (itemgetter(*map(_NAMES.index, names)) for names in (_OWN, _ALIKE))
-_OF_KIND = {name: _SPLIT.get(name, "{0}").format(f"(%s::{_TYPES[name]}[])[given.kind]") for name in _ALIKE}
+_own, _alike, _stored = (itemgetter(*map(_NAMES.index, names)) for names in (_OWN, _ALIKE[:-1], _STORED))
+_OF_SORT = ", ".join(f"(%s::{_TYPES[name]}[])[given.sort]" for name in _ALIKE)
 _INSERT = (
     f"INSERT INTO monitoring_run (tenant_id, {', '.join((*_OWN, *_ALIKE))}) "  # noqa: S608
-    f"SELECT %s::int, {', '.join((*_OWN, *_OF_KIND.values()))} "
-    f"FROM unnest({', '.join(f'%s::{kind}[]' for kind in _OWN_TYPES)}) AS given(kind, {', '.join(_OWN)}) "
+    f"SELECT %s::int, {', '.join(_OWN)}, {_OF_SORT} "
+    f"FROM unnest({', '.join(f'%s::{kind}[]' for kind in _OWN_TYPES)}) AS given(sort, {', '.join(_OWN)}) "
     "ON CONFLICT (tenant_id, trace_id) DO NOTHING RETURNING trace_id, id"
 )
 _UPDATE = (
     "UPDATE monitoring_run AS run SET "  # noqa: S608
-    + ", ".join(f"{name} = {_SPLIT.get(name, '{0}').format('given.' + name)}" for name in _WRITTEN)
+    + ", ".join(f"{name} = given.{name}" for name in _WRITTEN)
     + f" FROM unnest(%s::bigint[], {_GIVEN}) AS given(id, {', '.join(_WRITTEN)}) "
     "WHERE run.tenant_id = current_setting('app.tenant_id')::int AND run.id = given.id AND run.id = ANY(%s::bigint[])"
 )
@@ -122,45 +118,40 @@ def locked_rows(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
     wanted = arrays(["bytea"], [trace_ids])
     if wanted == ["{}"]:
         return {}
-    return {row.trace_id: row for row in map(_row, execute(_SELECT, wanted))}
+    found = [dict(zip((*_WRITTEN, "id"), values, strict=True)) for values in execute(_SELECT, wanted)]
+    # Not joined above: who waited for a lock there would look for the kind that the run had before.
+    kinds = kinds_by_id([named["kind_id"] for named in found]) if found else {}
+    return {row.trace_id: row for row in (_row(named, kinds[named.pop("kind_id")]) for named in found)}
 
 
-def _row(values: Sequence[Any]) -> RunRow:
-    named = dict(zip(_NAMES, values, strict=True))
+def _row(named: dict[str, Any], kind: KindRow) -> RunRow:
     named["trace_id"] = bytes(named["trace_id"])
-    named["services"], named["intakes"] = tuple(named["services"]), tuple(named["intakes"])
+    named["intakes"] = unpacked(bytes(named["intakes"]))
     named["value"] = None if named["value"] is None else float(named["value"])
-    return RunRow(**named)
+    return RunRow(**named, **kind._asdict())
 
 
-def _insert(rows: Sequence[RunRow], tenant_id: int) -> dict[bytes, int]:
+def _insert(rows: Sequence[RunRow], kinds: Mapping[KindRow, int], tenant_id: int) -> dict[bytes, int]:
     if not rows:
         return {}
-    kinds: dict[tuple[object, ...], int] = {}
-    own = [(kinds.setdefault(_alike(row), len(kinds) + 1), *_own(row)) for row in rows]
-    alike = arrays(_ALIKE_TYPES, _columns(_ALIKE, kinds))
+    sorts: dict[tuple[object, ...], int] = {}
+    own = [(sorts.setdefault((kinds[kind_of(row)], *_alike(row)), len(sorts) + 1), *_own(row)) for row in rows]
+    alike = arrays(_ALIKE_TYPES, _columns(_ALIKE, [(*rest, kind_id) for kind_id, *rest in sorts]))
     made = execute(_INSERT, [tenant_id, *alike, *arrays(_OWN_TYPES, zip(*own, strict=True))])
     return {bytes(trace_id): identifier for trace_id, identifier in made}
 
 
-def update_rows(rows: Sequence[RunRow]) -> None:
+def update_rows(rows: Sequence[RunRow], tenant_id: int) -> None:
     """Write rows that are there already."""
     if rows:
+        kinds = ensure_kinds(map(kind_of, rows), tenant_id)
+        values = [(*_stored(row), kinds[kind_of(row)]) for row in rows]
         # The ids a second time keep this a look by key, whatever the planner knows of the table's size.
         ids = arrays(["bigint"], [[row.id for row in rows]])
-        execute(_UPDATE, [*ids, *_arrays(rows), *ids])
-
-
-def _arrays(rows: Sequence[RunRow]) -> list[str]:
-    return arrays([_TYPES[name] for name in _WRITTEN], _columns(_WRITTEN, [row[:-1] for row in rows]))
+        tell(_UPDATE, [*ids, *arrays([_TYPES[name] for name in _WRITTEN], _columns(_WRITTEN, values)), *ids])
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[Iterable[Any]]:
-    """The columns of these rows, lists joined to texts."""
+    """The columns of these rows, as PostgreSQL holds them."""
     for name, column in zip(names, zip(*rows, strict=True), strict=True):
-        if name == "services":
-            yield [_SEPARATOR.join([each.replace(_SEPARATOR, " ") for each in services]) for services in column]
-        elif name == "intakes":
-            yield [_SEPARATOR.join(map(str, intakes)) for intakes in column]
-        else:
-            yield column
+        yield map(packed, column) if name == "intakes" else column

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from monitoring.desk import Desk
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.project.dead_letters import FreshDeadLetter, Letter, letters_of, write_letters
+from monitoring.project.dead_letters import FreshDeadLetter, Letter, ask_of_letters, letters_of, write_letters
 from monitoring.project.plain_rows import insert_plain, plain_news
 from monitoring.project.rollups import Figures
 from monitoring.project.unit_rows import (
+    ask_of_units,
     dead_among,
     delete_attempts,
     known_units,
@@ -19,6 +21,11 @@ from monitoring.project.unit_rows import (
     write_attempts,
 )
 from monitoring.project.units import Life, Told, life
+from monitoring.rows import at_once
+
+#: A death that is told of this soon was hardly put back, tried again with success and told of before. Looking for that
+#: reads all notes of the last seconds, for which somebody waits; the letter's timer looks in any case.
+_AT_ONCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,10 @@ def write_told(
     units |= dead_among({placed.fact.unit_id[:300] for placed in plain} - units)
     if not units:
         return News()
-    lock_units(desk.tenant_id, units)
-    before, letters = known_units(units), letters_of(units)
+    with at_once():
+        lock_units(desk.tenant_id, units)
+        asked = ask_of_units(units), ask_of_letters(units)
+    before, letters = known_units(asked[0]), letters_of(asked[1])
     stated: dict[tuple[str, str, int, bytes], PlacedAttempt] = {}
     for placed in sorted(troubled, key=lambda placed: said_of(placed).order):
         stated.setdefault(said_of(placed).identity, placed)
@@ -74,7 +83,7 @@ def write_told(
     for unit, rows in now_said.items():
         figures.unit(before.get(unit, []), -1)
         figures.unit(rows, 1)
-    written_letters = write_letters(_lives(now_said, letters), letters, figures, desk)
+    written_letters = write_letters(_lives(now_said, letters, desk), letters, figures, desk)
     said_before = {row.identity[:3] for row in known.values()}
     return News(
         attempts=tuple(placed for identity, placed in written.items() if identity[:3] not in said_before),
@@ -88,10 +97,11 @@ def _has_died(rows: Sequence[Told]) -> bool:
     return any(row.is_death for row in rows)
 
 
-def _lives(said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter]) -> dict[str, Life | None]:
+def _lives(said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter], desk: Desk) -> dict[str, Life | None]:
     deaths = {unit: min(row.at for row in rows if row.is_death) for unit, rows in said.items() if _has_died(rows)}
     # What went well before a unit died is no redrive of it.
-    well = plain_news(deaths, min(deaths.values())) if deaths else {}
+    earlier = {unit: at for unit, at in deaths.items() if desk.now - at > _AT_ONCE}
+    well = plain_news(earlier, min(earlier.values())) if earlier else {}
     return {
         unit: life(rows, well.get(unit, ()), letters[unit].decisions if unit in letters else ())
         for unit, rows in said.items()

@@ -8,48 +8,49 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from django.db import connection
 
 from monitoring.facts import DEAD_PHASES
+from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.money import money
 from monitoring.project.units import Told
-from monitoring.rows import arrays, execute, insert_rows
+from monitoring.rows import Asked, arrays, ask, execute, insert_rows, tell
 
 _COLUMNS = [
-    ("tenant_id", "int"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"), ("teller", "bytea"),
-    ("max_attempts", "int"), ("workflow_id", "bigint"), ("process_id", "bigint"), ("run_id", "bigint"),
-    ("event_id", "bigint"), ("step", "text"), ("destination", "text"), ("error_class", "text"), ("message", "text"),
-    ("started_at", "timestamptz"), ("ended_at", "timestamptz"), ("next_at", "timestamptz"), ("span_id", "bytea"),
-    ("dialect", "text"), ("confidence", "text"), ("value", "numeric"),
+    ("tenant_id", "int"), ("unit", "bigint"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"),
+    ("teller", "bytea"), ("max_attempts", "int"), ("workflow_id", "bigint"), ("process_id", "bigint"),
+    ("run_id", "bigint"), ("event_id", "bigint"), ("step", "text"), ("destination", "text"), ("error_class", "text"),
+    ("message", "text"), ("started_at", "timestamptz"), ("ended_at", "timestamptz"), ("next_at", "timestamptz"),
+    ("span_id", "bytea"), ("dialect", "text"), ("confidence", "text"), ("value", "numeric"),
 ]  # fmt: skip
-_SAID = [name for name, _ in _COLUMNS[5:]]
+_SAID = [name for name, _ in _COLUMNS[6:]]
 _UPSERT = (
-    "ON CONFLICT (tenant_id, unit_id, phase, attempt, teller) DO UPDATE SET "
+    "ON CONFLICT (tenant_id, unit, phase, attempt, teller) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _SAID)
     + f" WHERE ({', '.join(f'old.{name}' for name in _SAID)})"
     + f" IS DISTINCT FROM ({', '.join(f'excluded.{name}' for name in _SAID)}) RETURNING id"
 )
 _KNOWN = """
 SELECT unit_id, phase, attempt, teller, ended_at, started_at, coalesce(span_id, ''::bytea), workflow_id, process_id
-FROM monitoring_attempt WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s::text[])
+FROM monitoring_attempt WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = ANY(%s::bigint[])
+  AND unit_id = ANY(%s::text[])
 """
 _OF_TELLERS = """
 SELECT DISTINCT unit_id FROM monitoring_attempt
-WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s)
-UNION SELECT DISTINCT unit_id FROM monitoring_attempt
-WHERE tenant_id = current_setting('app.tenant_id')::int AND event_id = ANY(%s)
+WHERE tenant_id = current_setting('app.tenant_id')::int AND {of} = ANY(%s)
 """
 _DEAD = """
 SELECT unit_id FROM monitoring_deadletter
 WHERE tenant_id = current_setting('app.tenant_id')::int AND unit_id = ANY(%s::text[])
 """
 _DELETE = """
-DELETE FROM monitoring_attempt AS known USING unnest(%s::text[], %s::text[], %s::int[], %s::bytea[])
-    AS gone(unit_id, phase, attempt, teller)
-WHERE known.tenant_id = current_setting('app.tenant_id')::int AND known.unit_id = gone.unit_id
-  AND known.phase = gone.phase AND known.attempt = gone.attempt AND known.teller = gone.teller
+DELETE FROM monitoring_attempt AS known USING unnest(%s::bigint[], %s::text[], %s::text[], %s::int[], %s::bytea[])
+    AS gone(unit, unit_id, phase, attempt, teller)
+WHERE known.tenant_id = current_setting('app.tenant_id')::int AND known.unit = gone.unit
+  AND known.unit_id = gone.unit_id AND known.phase = gone.phase AND known.attempt = gone.attempt
+  AND known.teller = gone.teller
 """
 #: Above this many units one lock over all of the tenant's stands for them: the table of locks has its size.
 _MOST_LOCKS = 500
-_LOCK_ALL = "SELECT pg_advisory_xact_lock(%s, 0)"
+_LOCK_ALL = "SELECT pg_advisory_xact_lock(%s::int, 0)"
 _LOCK_EACH = """
 SELECT pg_advisory_xact_lock_shared(%s::int, 0)::text UNION ALL
 SELECT pg_advisory_xact_lock(place)::text FROM (
@@ -66,17 +67,20 @@ def lock_units(tenant_id: int, units: Collection[str]) -> None:
     Two requests that tell of one try would else each miss what the other says, and both count it.
     """
     if len(units) > _MOST_LOCKS:
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK_ALL, [_SPACE + tenant_id % 0xFFFF])
+        tell(_LOCK_ALL, [_SPACE + tenant_id % 0xFFFF])
         return
-    execute(_LOCK_EACH, [_SPACE + tenant_id % 0xFFFF, tenant_id, *arrays(["text"], [units])])
+    tell(_LOCK_EACH, [_SPACE + tenant_id % 0xFFFF, tenant_id, *arrays(["text"], [units])])
 
 
-def known_units(units: Collection[str]) -> dict[str, list[Told]]:
-    """Return what was told of these units."""
+def ask_of_units(units: Collection[str]) -> Asked:
+    """Ask what was told of these units, for `known_units`."""
+    return ask(_KNOWN, arrays(["bigint", "text"], [map(unit_digest, units), units]))
+
+
+def known_units(asked: Asked) -> dict[str, list[Told]]:
+    """Return what was told of the units that were asked of."""
     found: dict[str, list[Told]] = defaultdict(list)
-    rows = execute(_KNOWN, arrays(["text"], [units]))
-    for unit_id, phase, attempt, teller, at, started_at, span_id, workflow_id, process_id in rows:
+    for unit_id, phase, attempt, teller, at, started_at, span_id, workflow_id, process_id in asked.rows():
         found[unit_id].append(
             Told(unit_id, phase, attempt, bytes(teller), at, started_at, bytes(span_id), workflow_id, process_id)
         )
@@ -85,9 +89,13 @@ def known_units(units: Collection[str]) -> dict[str, list[Told]]:
 
 def units_told_by(run_ids: Sequence[int], event_ids: Sequence[int]) -> set[str]:
     """Return the units of which these runs and events have rows."""
+    found: set[str] = set()
     with connection.cursor() as cursor:
-        cursor.execute(_OF_TELLERS, [list(run_ids), list(event_ids)])
-        return {unit_id for (unit_id,) in cursor.fetchall()}
+        for of, ids in (("run_id", run_ids), ("event_id", event_ids)):
+            if ids:
+                cursor.execute(_OF_TELLERS.format(of=of), [list(ids)])
+                found.update(unit_id for (unit_id,) in cursor.fetchall())
+    return found
 
 
 def dead_among(units: Collection[str]) -> set[str]:
@@ -114,16 +122,16 @@ def write_attempts(tenant_id: int, placed: Mapping[tuple[str, str, int, bytes], 
 
 def delete_attempts(rows: Iterable[Told]) -> None:
     """Delete rows that their tellers no longer support."""
-    gone = sorted(row.identity for row in rows)
+    gone = sorted((unit_digest(row.unit_id), *row.identity) for row in rows)
     if gone:
         with connection.cursor() as cursor:
             cursor.execute(_DELETE, [list(column) for column in zip(*gone, strict=True)])
 
 
 def _values(placed: PlacedAttempt, tenant_id: int) -> tuple[object, ...]:
-    fact = placed.fact
+    fact, unit_id = placed.fact, placed.fact.unit_id[:300]
     return (
-        tenant_id, fact.unit_id[:300], fact.attempt, fact.phase.value, placed.teller, fact.max_attempts,
+        tenant_id, unit_digest(unit_id), unit_id, fact.attempt, fact.phase.value, placed.teller, fact.max_attempts,
         placed.workflow_id, placed.process_id, placed.run_id, placed.event_id, fact.step[:300], fact.destination[:300],
         fact.error_class[:200], fact.message[:4000], fact.started_at, placed.at, fact.next_at, fact.span_id,
         fact.dialect[:40], fact.confidence.value, money(placed.value) if fact.phase in DEAD_PHASES else None,

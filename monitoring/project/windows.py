@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from django.db import connection, transaction
 
@@ -23,17 +23,21 @@ from monitoring.findings import (
     UnmappedWindow,
     WorkflowFacts,
 )
-from monitoring.models import Alert, Workflow
+from monitoring.models import Workflow
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.dead_letters import FreshDeadLetter
 from monitoring.project.events import ProjectedEvent
+from monitoring.project.looks import Look, is_due
 from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import TRY_PHASES
 from monitoring.project.workflows import Workflows
-from monitoring.rows import arrays, execute
+from monitoring.rows import Asked, Row, arrays, ask, execute
 
 #: A workflow as it serves one process, or none.
 Service: TypeAlias = tuple[int, int | None]
+
+#: Dead letters by service, destination and error class, with what was asked of those that stand open there.
+Groups: TypeAlias = tuple[tuple[tuple[Service, str, str], tuple[FreshDeadLetter, ...], Asked], ...]
 
 WINDOW = timedelta(minutes=5)
 #: Below this many retries in a window nothing is asked of the past; no detector fires on fewer.
@@ -55,7 +59,7 @@ GROUP BY asked.place
 _OPEN_GROUP = """
 SELECT count(*) OVER (), sum(value) OVER (), keys::text FROM monitoring_deadletter
 WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
-  AND process_id IS NOT DISTINCT FROM %s AND destination = %s AND error_class = %s AND state = 'open'
+  AND process_id IS NOT DISTINCT FROM %s::bigint AND destination = %s AND error_class = %s AND state = 'open'
 ORDER BY died_at DESC LIMIT 500
 """
 _KEYS_OF_RUNS = """
@@ -74,8 +78,23 @@ GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
 """
 
 
+_SPOKEN_OF = f"""
+SELECT workflow_id FROM monitoring_alert WHERE tenant_id = current_setting('app.tenant_id')::int
+  AND workflow_id = ANY(%s::bigint[]) AND kind = '{Kind.UNMAPPED.value}'
+"""  # noqa: S608  A constant of ours.
+
+
 #: (tenant, workflow) of which an alert says that they serve no process. Alerts are never deleted, so this stays true.
 _spoken_of: set[tuple[int, int]] = set()
+
+
+class Unmapped(NamedTuple):
+    """Automations that serve no process: why, how many runs and events of each came, and what was asked of them."""
+
+    reasons: dict[int, str]
+    of_runs: Counter[int]
+    of_events: Counter[int]
+    asked: Asked | None
 
 
 class WindowReader:
@@ -94,20 +113,30 @@ class WindowReader:
             self._facts[pk] = WorkflowFacts(row.pk, row.name, row.source_system)
         return self._facts[pk]
 
-    def dead_letters(self, fresh: Iterable[FreshDeadLetter]) -> tuple[DeadLetterWindow, ...]:
-        """One window for each workflow as it serves a process, destination and error class."""
+    def ask_of_groups(self, fresh: Iterable[FreshDeadLetter]) -> Groups:
+        """Ask what stands open beside these dead letters: of each workflow as it serves a process, destination and
+        error class."""
         groups: dict[tuple[Service, str, str], list[FreshDeadLetter]] = defaultdict(list)
         for dead in fresh:
             fact = dead.placed.fact
             groups[_service(dead.placed), fact.destination[:300], fact.error_class[:200]].append(dead)
-        return tuple(self._dead_window(*key, members) for key, members in sorted(groups.items(), key=str))
+        return tuple(
+            (key, tuple(members), ask(_OPEN_GROUP, [*key[0], *key[1:]]))
+            for key, members in sorted(groups.items(), key=str)
+        )
+
+    def dead_letters(self, groups: Groups) -> tuple[DeadLetterWindow, ...]:
+        """One window for each group that was asked of."""
+        return tuple(self._dead_window(*key, members, asked.rows()) for key, members, asked in groups)
 
     def _dead_window(
-        self, service: Service, destination: str, error_class: str, members: Sequence[FreshDeadLetter]
+        self,
+        service: Service,
+        destination: str,
+        error_class: str,
+        members: Sequence[FreshDeadLetter],
+        found: Sequence[Row],
     ) -> DeadLetterWindow:
-        with connection.cursor() as cursor:
-            cursor.execute(_OPEN_GROUP, [*service, destination, error_class])
-            found = cursor.fetchall()
         open_before = found[0][0] - len(members) if found else 0
         open_keys = [BusinessKey(key["type"], key["value"]) for _, _, keys in found for key in json.loads(keys)]
         return DeadLetterWindow(
@@ -139,7 +168,9 @@ class WindowReader:
         return tuple(
             self._attempt_window(placed, now, earlier)
             for placed, now, earlier in zip(newest, sums[: len(newest)], sums[len(newest) :], strict=True)
-            if now.retries >= FEWEST_RETRIES and self.desk.heeds(now, earlier.ratio)
+            if now.retries >= FEWEST_RETRIES
+            and self.desk.heeds(now, earlier.ratio)
+            and is_due((self.desk.tenant_id, *_service(placed)), Look(now, _window(placed)[1], self.desk.now))
         )
 
     def _attempt_window(self, placed: PlacedAttempt, sums: TrySums, earlier: TrySums) -> AttemptWindow:
@@ -188,8 +219,8 @@ class WindowReader:
             and not (run.before and run.before.sla_state == "breached")
         )
 
-    def unmapped(self, runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent]) -> tuple[UnmappedWindow, ...]:
-        """One window for each automation that serves no process and was not spoken of before.
+    def ask_of_unmapped(self, runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent]) -> Unmapped:
+        """Ask which of the automations that serve no process an alert has spoken of.
 
         Runs count once they are complete: the first spans of a trace often arrive before those that name its workflow.
         """
@@ -197,22 +228,25 @@ class WindowReader:
         loose = [event for event in events if not event.fact.verdict.matched]
         reasons = {event.workflow_id: event.fact.verdict.reason for event in loose}
         reasons |= {run.row.workflow_id: run.row.mapping_reason for run in done}
-        of_runs = Counter(run.row.workflow_id for run in done)
-        of_events = Counter(event.workflow_id for event in loose)
-        return tuple(
-            UnmappedWindow(self._workflow(pk), self.desk.now, of_runs[pk], of_events[pk], reasons[pk], self.desk.now)
-            for pk in self._unspoken(reasons)
+        unknown = {pk: reason for pk, reason in reasons.items() if (self.desk.tenant_id, pk) not in _spoken_of}
+        return Unmapped(
+            reasons=unknown,
+            of_runs=Counter(run.row.workflow_id for run in done),
+            of_events=Counter(event.workflow_id for event in loose),
+            asked=ask(_SPOKEN_OF, arrays(["bigint"], [unknown])) if unknown else None,
         )
 
-    def _unspoken(self, workflow_ids: Iterable[int]) -> list[int]:
-        """The workflows about whose having no process no alert was ever raised."""
-        asked = {pk for pk in workflow_ids if (self.desk.tenant_id, pk) not in _spoken_of}
-        if not asked:
-            return []
-        told = Alert.objects.filter(kind=Kind.UNMAPPED, workflow_id__in=asked).values_list("workflow_id", flat=True)
-        known = {(self.desk.tenant_id, pk) for pk in told if pk is not None}
-        transaction.on_commit(lambda: _spoken_of.update(known))
-        return sorted(pk for pk in asked if (self.desk.tenant_id, pk) not in known)
+    def unmapped(self, found: Unmapped) -> tuple[UnmappedWindow, ...]:
+        """One window for each automation that was asked of and about which no alert was ever raised."""
+        if found.asked is None:
+            return ()
+        known = {pk for (pk,) in found.asked.rows()}
+        transaction.on_commit(lambda: _spoken_of.update((self.desk.tenant_id, pk) for pk in known))
+        now = self.desk.now
+        return tuple(
+            UnmappedWindow(self._workflow(pk), now, found.of_runs[pk], found.of_events[pk], found.reasons[pk], now)
+            for pk in sorted(found.reasons.keys() - known)
+        )
 
 
 def sla_kind(desk: Desk, process_id: int | None, sla_id: int | None) -> str:

@@ -6,15 +6,16 @@ that are new share one row of their source, so the catalogue, the alerts about i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from monitoring.desk import Desk
 from monitoring.facts import EventFact, Identity, MappingVerdict, RunFact
 from monitoring.models import Workflow
+from monitoring.rows import Row, arrays, execute
 
 WorkflowKey = tuple[str, str]
 #: What a payload calls an automation, and what the rules say of it.
@@ -39,6 +40,7 @@ OTHERS_KEY, OTHERS_NAME = "…others", f"further automations, beyond {MOST_WORKF
 
 _cached: dict[tuple[int, str, str], KnownWorkflow] = {}
 _MOST_CACHED = 50_000
+_NO_LIMIT = 2**31 - 1
 
 _KNOWN = """
 SELECT workflow.source_system, workflow.source_key, workflow.id, workflow.name, workflow.process_id
@@ -46,11 +48,14 @@ FROM unnest(%s::text[], %s::text[]) AS said(source_system, source_key)
 JOIN monitoring_workflow AS workflow USING (source_system, source_key)
 WHERE workflow.tenant_id = current_setting('app.tenant_id')::int
 """
+#: Nothing is made where there is not room for all of them.
 _MAKE = """
 INSERT INTO monitoring_workflow (tenant_id, source_system, source_key, name, process_id, assigned, first_seen_at)
-SELECT %s, said.source_system, said.source_key, said.name, said.process_id, false, %s
+SELECT %s::int, said.source_system, said.source_key, said.name, said.process_id, false, %s
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS said(source_system, source_key, name, process_id)
+WHERE (SELECT count(*) FROM monitoring_workflow WHERE tenant_id = current_setting('app.tenant_id')::int) <= %s
 ON CONFLICT (tenant_id, source_system, source_key) DO NOTHING
+RETURNING source_system, source_key, id, name, process_id
 """
 
 
@@ -114,9 +119,10 @@ def forget(tenant_id: int) -> None:
 def _known(keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, KnownWorkflow]:
     """The rows that are there."""
     asked = sorted(keys)
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [[system for system, _ in asked], [key for _, key in asked]])
-        rows = cursor.fetchall()
+    return _by_key(execute(_KNOWN, arrays(["text", "text"], zip(*asked, strict=True)))) if asked else {}
+
+
+def _by_key(rows: Iterable[Row]) -> dict[WorkflowKey, KnownWorkflow]:
     return {
         (system, key): KnownWorkflow(pk, name, system, process_id, key) for system, key, pk, name, process_id in rows
     }
@@ -126,16 +132,27 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     """Rows for names that are new, as many as there is room for; the others share a row of their source."""
     if not missing:
         return {}
-    room = max(0, MOST_WORKFLOWS - Workflow.objects.count())
     names = sorted(missing)
-    fresh = names[:room]
+    made = _insert([(*key, *_described(key, *missing[key])) for key in names], MOST_WORKFLOWS - len(names), desk)
+    made |= _known(key for key in names if key not in made)
+    if len(made) == len(names):
+        return made
+    room = max(0, MOST_WORKFLOWS - Workflow.objects.count())
+    unmade = [key for key in names if key not in made]
+    fresh, beyond = unmade[:room], unmade[room:]
+    others = {key: (key[0], OTHERS_KEY) for key in beyond}
     rows = [(*key, *_described(key, *missing[key])) for key in fresh]
-    others = {key: (key[0], OTHERS_KEY) for key in names[room:]}
     rows += [(*key, OTHERS_NAME, None) for key in sorted(set(others.values()))]
-    with connection.cursor() as cursor:
-        cursor.execute(_MAKE, [desk.tenant_id, desk.now, *(list(column) for column in zip(*rows, strict=True))])
-    made = _known([*fresh, *others.values()])
+    _insert(rows, None, desk)
+    made |= _known([*fresh, *others.values()])
     return made | {key: made[other] for key, other in others.items()}
+
+
+def _insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> dict[WorkflowKey, KnownWorkflow]:
+    """Make these rows where there are at most so many yet (None: however many); return those that were made."""
+    columns = arrays(["text", "text", "text", "bigint"], zip(*rows, strict=True))
+    limit = _NO_LIMIT if at_most is None else at_most
+    return _by_key(execute(_MAKE, [desk.tenant_id, desk.now, *columns, limit]))
 
 
 def _described(key: WorkflowKey, identity: Identity, verdict: MappingVerdict) -> tuple[str, int | None]:

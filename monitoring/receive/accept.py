@@ -13,25 +13,28 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 from opentelemetry import trace
 
-from monitoring.catalogue import catalogue
-from monitoring.decode import decode
+from monitoring.catalogue import ask_of_version, catalogue
+from monitoring.decode import decode, is_slow
 from monitoring.decode.answers import content_type, success
 from monitoring.desk import Desk
 from monitoring.detect.registry import heeds_tries
 from monitoring.failpoints import reach
 from monitoring.pipeline import run_main_line
-from monitoring.project.workflows import forget_all
+from monitoring.project import run_kinds, workflows
 from monitoring.receive.arrival import Answer, Arrival, refusal
-from monitoring.receive.body import decompress
+from monitoring.receive.body import LargerThanExpected, decompress
 from monitoring.receive.connections import drop_broken_connection
-from monitoring.receive.log import Kept, digest, keep, payload_of_arrival
+from monitoring.receive.log import Kept, Packed, ask_to_keep, digest, packed, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
+from monitoring.rows import Asked, at_once
 from partners.scope import tenant_scope
 
 _log = logging.getLogger(__name__)
 _tracer = trace.get_tracer("andon.monitoring")
 
 ACTOR = "system:intake"
+#: Up to this size nothing takes long to read, however odd it is.
+_USUAL_BYTES = 256 << 10
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
@@ -50,6 +53,7 @@ class _Read:
     payload: Payload
     decoded: Decoded
     digest: bytes
+    packed: Packed
 
     @property
     def count(self) -> int:
@@ -101,9 +105,12 @@ def _read(arrival: Arrival, now: datetime) -> _Read | Answer | Exception:
         if not body and arrival.signal is not Signal.EVENTS:
             raise MalformedPayload("The body is empty. An OTLP request that has something to say is never empty.")
         payload = payload_of_arrival(arrival, body, now)
+        if arrival.room is not None and len(body) > _USUAL_BYTES and is_slow(payload):
+            return LargerThanExpected("it takes as long to read as a larger one")
         reach("intake.received")
         with _tracer.start_as_current_span("andon.decode"):
-            return _Read(arrival, payload, decode(payload), digest(payload))
+            decoded = decode(payload)
+        return _Read(arrival, payload, decoded, digest(payload), packed(arrival, payload))
     except MalformedPayload as error:
         return refusal(arrival.encoding, 400, "malformed", str(error))
     except PayloadTooLarge as error:
@@ -139,14 +146,18 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
     for left in reversed(range(_TRIES)):
         try:
             with tenant_scope(tenant_id, actor=ACTOR):
-                kept = [keep(read.arrival, read.payload, read.decoded, read.digest) for read in reads]
+                with at_once():
+                    told = [_ask_to_keep(read) for read in reads]
+                    version = ask_of_version()
+                each = [Kept.of(one) for one in told]
                 reach("intake.inserted")
-                intended = _projected(tenant_id, reads, kept)
+                intended = _projected(tenant_id, reads, each, version)
         except (OperationalError, InterfaceError) as error:
             # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
             was_lost = drop_broken_connection()
             if was_lost:
-                forget_all()
+                workflows.forget_all()
+                run_kinds.forget_all()
             if left and (was_lost or _sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
@@ -154,15 +165,19 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
         if intended:
             after(tenant_id, intended)
         break
-    return [_taken(read, each) for read, each in zip(reads, kept, strict=True)]
+    return [_taken(read, one) for read, one in zip(reads, each, strict=True)]
 
 
-def _projected(tenant_id: int, reads: Sequence[_Read], kept: Sequence[Kept]) -> tuple[int, ...]:
+def _ask_to_keep(read: _Read) -> Asked:
+    return ask_to_keep(read.arrival, read.payload, read.decoded, read.digest, read.packed)
+
+
+def _projected(tenant_id: int, reads: Sequence[_Read], each: Sequence[Kept], version: Asked) -> tuple[int, ...]:
     """Walk what is new along the main line; return the outbox rows that it made."""
-    fresh = [(read, each.intake_id) for read, each in zip(reads, kept, strict=True) if not each.repeated]
+    fresh = [(read, one.intake_id) for read, one in zip(reads, each, strict=True) if not one.repeated]
     if not fresh:
         return ()
-    known = catalogue()
+    known = catalogue(version)
     intakes = tuple(intake_id for _, intake_id in fresh)
     desk = Desk(tenant_id, intakes, known, fresh[0][0].payload.received_at, heeds_tries(known.thresholds))
     decoded = fresh[0][0].decoded
@@ -172,10 +187,10 @@ def _projected(tenant_id: int, reads: Sequence[_Read], kept: Sequence[Kept]) -> 
     return run_main_line(decoded, desk).intended
 
 
-def _taken(read: _Read, kept: Kept) -> Answer:
+def _taken(read: _Read, known: Kept) -> Answer:
     arrival, rejections = read.arrival, read.decoded.rejections
     body = success(arrival.signal, arrival.encoding, rejections, accepted=read.count)
-    reason = "repeated" if kept.repeated else ""
+    reason = "repeated" if known.repeated else ""
     return Answer(200, body, content_type(arrival.encoding), reason, items=read.count, rejected=len(rejections))
 
 

@@ -6,21 +6,28 @@ WSGI a chunked body would look empty.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from django.conf import settings
 
+from monitoring.receive.accept import After
+from monitoring.receive.apart import CommandLine
 from monitoring.receive.arrival import Answer, refusal
 from monitoring.receive.body import negotiate
 from monitoring.receive.door import Ask, Disconnected, Door, too_large
+from monitoring.receive.pace import UNPACED_BYTES, Pace, Receive
 from monitoring.records import Encoding, Signal
 from partners.keys import bearer
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: How long what is left of a refused body is read on at its own pace.
+_DISCARD_S = 30.0
 
 PATHS = {
     "/v1/traces": Signal.TRACES,
@@ -33,9 +40,10 @@ PATHS = {
 class IntakeApp:
     """Receives OTLP and CloudEvents over HTTP."""
 
-    def __init__(self, after: Callable[[int, tuple[int, ...]], None]) -> None:
-        """`after(tenant_id, notification_ids)` is called once outbox rows are committed."""
-        self.door = Door(after)
+    def __init__(self, after: After, large_bodies: CommandLine | None = None) -> None:
+        """What they mean stands at Door."""
+        self.door = Door(after, large_bodies)
+        self._pace = Pace()
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -58,15 +66,15 @@ class IntakeApp:
             self.door.refuse(signal, answer)
             await _send(answer, send)
         else:
-            ask = _ask(signal, spoken, headers, receive)
+            body = _Body(receive, self._pace)
             try:
-                answer = await self.door.answer(ask)
+                answer = await self.door.answer(_ask(signal, spoken, headers, body))
             except Disconnected:
                 return
-            await _send(answer, send)
+            await _send(answer, send, body if _is_sent_anyway(answer, headers) else None)
 
 
-def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], receive: Receive) -> Ask:
+def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body) -> Ask:
     announced = headers.get("content-length", "")
     return Ask(
         signal=signal,
@@ -76,26 +84,50 @@ def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], receive: Rec
         packing=lambda _: headers.get("content-encoding", "").strip().lower(),
         headers=headers,
         announced=int(announced) if announced.isdecimal() else 0,
-        read=lambda hold: _read(receive, hold),
+        read=body.read,
     )
 
 
-async def _read(receive: Receive, hold: Callable[[int], None]) -> bytes:
-    body = io.BytesIO()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        chunk = message.get("body", b"")
-        if body.tell() + len(chunk) > settings.INTAKE_MAX_BYTES:
-            raise too_large()
-        hold(len(chunk))
-        if not message.get("more_body"):
-            if not body.tell():
-                return bytes(chunk)
+class _Body:
+    """The body of one request, which is read as far as it is wanted."""
+
+    def __init__(self, receive: Receive, pace: Pace) -> None:
+        self._receive, self._pace = receive, pace
+        self._is_over = False
+
+    async def read(self, hold: Callable[[int], None]) -> bytes:
+        """Return all of it, and tell each chunk's size before it is kept. Raises PayloadTooLarge or Disconnected."""
+        body, unpaced = io.BytesIO(), UNPACED_BYTES
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            self._is_over = not message.get("more_body")
+            if body.tell() + len(chunk) > settings.INTAKE_MAX_BYTES:
+                raise too_large()
+            hold(len(chunk))
+            if self._is_over:
+                if not body.tell():
+                    return bytes(chunk)
+                body.write(chunk)
+                return body.getvalue()
             body.write(chunk)
-            return body.getvalue()
-        body.write(chunk)
+            if body.tell() > unpaced:
+                await self._pace.next()
+                unpaced = body.tell() + UNPACED_BYTES
+
+    async def discard(self) -> None:
+        """Read what has not been read, for a while."""
+        if not self._is_over:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DISCARD_S):
+                    await self._pace.discard(self._receive)
+
+
+def _is_sent_anyway(answer: Answer, headers: dict[str, str]) -> bool:
+    """Whether the sender goes on with its body after this answer, as most do that do not ask first."""
+    return answer.status not in (200, 408) and "100-continue" not in headers.get("expect", "").lower()
 
 
 def _spoken(signal: Signal, content_type: str) -> Encoding:
@@ -105,7 +137,8 @@ def _spoken(signal: Signal, content_type: str) -> Encoding:
     return Encoding.PROTOBUF
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Answer, send: Send, left: _Body | None = None) -> None:
+    """Send an answer; then, where the request has not been read to its end, read on before it counts as over."""
     headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(answer.body)).encode())]
     if answer.retry_after_s is not None:
         headers.append((b"retry-after", str(answer.retry_after_s).encode()))
@@ -114,7 +147,10 @@ async def _send(answer: Answer, send: Send) -> None:
     if answer.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="andon"'))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": left is not None})
+    if left is not None:
+        await left.discard()
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _handshake(headers: dict[str, str], send: Send) -> None:

@@ -31,7 +31,7 @@ _BATCH = ("application/cloudevents-batch", Encoding.CLOUDEVENT_BATCH.value)
 
 
 class LargerThanExpected(RuntimeError):
-    """The body passes the room that it was given; it may still be within the limit."""
+    """The body passes the room that it was given, or takes as long to read as one that does. It may still be taken."""
 
 
 def decompress(body: bytes, content_encoding: str, limit: int, room: int | None = None) -> bytes:

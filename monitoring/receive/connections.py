@@ -36,7 +36,8 @@ def keep_own_connection() -> None:
 def drop_broken_connection() -> bool:
     """Let go of this thread's connection if it has broken, and say whether it had: the next statement opens another."""
     found = connection.connection
-    if found is not None and not found.closed:
+    # Told that it is cut off, a connection does not count as closed before it is used again.
+    if found is not None and not found.closed and connection.is_usable():
         return False
     connection.close()
     return True

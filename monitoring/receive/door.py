@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from monitoring.receive.accept import accept_together
+from monitoring.receive.accept import After, accept_together
+from monitoring.receive.apart import Apart, CommandLine
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import LargerThanExpected, expected_size
 from monitoring.receive.gate import KeyRing, KeysUnavailable
@@ -67,13 +68,16 @@ class Ask:
 class Door:
     """Lets requests in within this worker's bounds: bytes held, requests waiting, threads, each tenant's share."""
 
-    def __init__(self, after: Callable[[int, tuple[int, ...]], None]) -> None:
-        """`after(tenant_id, notification_ids)` is called once outbox rows are committed."""
+    def __init__(self, after: After, large_bodies: CommandLine | None = None) -> None:
+        """`after(tenant_id, notification_ids)` is called once outbox rows are committed; `large_bodies` starts the
+        process that works on those. Without one they are worked on here."""
+        self._after = after
+        self._apart = Apart(large_bodies, after) if large_bodies else None
         self.keys = KeyRing()
         self.quota = Quota(settings.INTAKE_TENANT_REQUESTS_PER_S, settings.INTAKE_TENANT_BYTES_PER_S)
         self.room = Room(settings.INTAKE_MAX_IN_FLIGHT_BYTES)
         self.turns: Turns[Arrival, Answer] = Turns(
-            *(settings.INTAKE_THREADS, lambda arrivals: accept_together(arrivals, after)),
+            *(settings.INTAKE_THREADS, self._worked_on),
             waiting=_WAITING,
             together=_TOGETHER_BYTES,
         )
@@ -105,6 +109,8 @@ class Door:
         """Wait for what is being worked on."""
         self.turns.close()
         self.keys.close()
+        if self._apart is not None:
+            self._apart.close()
 
     async def _taken(self, ask: Ask, holder: KeyHolder, hold: Hold) -> Answer:
         encoding = ask.encoding()
@@ -141,9 +147,15 @@ class Door:
                 room = min(_LARGE_BYTES, max(_SMALL_BYTES, _MOST_TIMES_SAID * size))
                 return await self._run(replace(arrival, room=room), ends, size, is_large=False)
             except LargerThanExpected:
-                # It said less than it holds: now it waits its turn among the large ones.
+                # It said less than it holds, or takes longer: now it waits its turn among the large ones.
                 pass
         return await self._run(arrival, ends, size, is_large=True)
+
+    def _worked_on(self, arrivals: Sequence[Arrival]) -> Sequence[Answer | Exception]:
+        # A large body comes alone, and has all the room there is.
+        if self._apart is not None and arrivals[0].room is None:
+            return [self._apart.accept(arrivals[0])]
+        return accept_together(arrivals, self._after)
 
     async def _run(self, arrival: Arrival, ends: float, size: int, *, is_large: bool) -> Answer:
         limit_s = max(0.0, ends - time.monotonic())

@@ -26,6 +26,8 @@ _HEADER = struct.Struct("<Q")
 _KEY = struct.Struct("<Q")
 _FIGURES = struct.Struct("<4Q")
 _HOUR_S = 3600
+#: Where a process's state and start stand in what the kernel says of it after its name; states of one that has ended.
+_STATE, _START, _ENDED = 0, 19, ("Z", "X")
 
 
 class Outcome(NamedTuple):
@@ -163,18 +165,28 @@ def folded(counts: Mapping[Outcome, Figures], *, keep: Callable[[Outcome], bool]
 
 def process_mark(pid: int) -> str:
     """Name a process so that a later one with its number has another name: `<pid>-<start in clock ticks>`."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return str(pid)
-    # The program's name stands in brackets and may hold anything; the start is the twentieth field after it.
-    return f"{pid}-{stat.rpartition(')')[2].split()[19]}"
+    return f"{pid}-{fields[_START]}" if (fields := _stat(pid)) else str(pid)
 
 
 def is_alive(mark: str) -> bool:
-    """Whether the process of this name still runs."""
-    pid = mark.partition("-")[0]
-    return not pid.isdecimal() or process_mark(int(pid)) == mark
+    """Whether the process of this name still runs. One that has ended and that its parent hasn't heard of doesn't."""
+    pid, _, start = mark.partition("-")
+    if not pid.isdecimal():
+        return True
+    fields = _stat(int(pid))
+    if not start:
+        # Where the kernel says nothing of processes, none is taken for dead.
+        return not fields
+    return bool(fields) and fields[_START] == start and fields[_STATE] not in _ENDED
+
+
+def _stat(pid: int) -> list[str]:
+    """What the kernel says of a process after its name, which may hold anything; nothing where there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _entry(outcome: Outcome, figures: Figures) -> bytes:

@@ -189,6 +189,8 @@ class Turns(Generic[Item, Result]):
         results = [failed] * len(group.jobs) if failed is not None else ended.result()
         for job, result in zip(group.jobs, results, strict=True):
             _settle(job.done, result)
+            # What leads back to itself goes when the collector comes by, and bodies would pile up until then.
+            job.group = None
         self._start_next()
 
 

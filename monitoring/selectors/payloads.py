@@ -49,6 +49,14 @@ def intakes(ids: Iterable[int]) -> tuple[Intake, ...]:
 
 
 def _decompressed(intake: Intake) -> bytes:
+    found = _unpacked(intake)
+    if len(found) != intake.size:
+        # A zstd stream that was cut short is read to where it ends, without a word.
+        raise UnreadablePayload(f"intake {intake.pk} holds {len(found)} bytes, and {intake.size} were received")
+    return found
+
+
+def _unpacked(intake: Intake) -> bytes:
     body = bytes(intake.body)
     try:
         match intake.compression:

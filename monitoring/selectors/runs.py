@@ -14,7 +14,7 @@ from partners.viewer import Viewer
 
 def visible_runs(viewer: Viewer) -> QuerySet[Run]:
     """Return the runs the viewer may see, newest first, with what a row of a list shows."""
-    runs = visible_rows(viewer, Run).select_related("workflow", "process__owner", "process__site")
+    runs = visible_rows(viewer, Run).select_related("kind", "workflow", "process__owner", "process__site")
     return runs.prefetch_related("keys").order_by("-started_at", "-id")
 
 

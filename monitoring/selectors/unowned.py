@@ -37,7 +37,7 @@ def unowned_queue(viewer: Viewer, now: datetime) -> list[Unowned]:
     """Return the queue, busiest first; empty for a viewer who is only a supplier."""
     loose_runs = Run.objects.filter(workflow_id=OuterRef("pk"), process=None)
     loose_events = Event.objects.filter(workflow_id=OuterRef("pk"), process=None)
-    latest_run = loose_runs.order_by("-started_at").values("mapping_reason")[:1]
+    latest_run = loose_runs.order_by("-started_at").values("kind__mapping_reason")[:1]
     latest_event = loose_events.order_by("-time").values("mapping_reason")[:1]
     week = week_by_service(viewer, now)
     workflows = unowned_workflows(viewer, week)

@@ -12,9 +12,10 @@ from django.utils.text import slugify
 
 from monitoring.findings import Kind
 from monitoring.live import announce
-from monitoring.models import Alert, Attempt, DeadLetter, Event, Process, Run, Sla, Workflow
+from monitoring.models import Alert, Attempt, DeadLetter, Event, Process, Sla, Workflow
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.rollups import COUNTERS
+from monitoring.project.runs_placed import place_runs
 from monitoring.promise import SlaRuleError, check
 from monitoring.rules import SlaRule
 from monitoring.selectors.visibility import visible_processes, visible_rows
@@ -65,7 +66,7 @@ def workflow_assign(*, workflow_id: int, process_id: int, viewer: Viewer, reason
         workflow.save(update_fields=["process", "assigned"])
         words = f"no rule matched; assigned to {process.name} by {viewer.name}"
         placed = {"process": process, "site_id": process.site_id}
-        runs = Run.objects.filter(workflow=workflow, process=None).update(**placed, mapping_reason=words)
+        runs = place_runs(viewer.tenant.pk, workflow.pk, process.pk, process.site_id, words)
         events = Event.objects.filter(workflow=workflow, process=None).update(**placed, mapping_reason=words)
         DeadLetter.objects.filter(workflow=workflow, process=None).update(**placed)
         Attempt.objects.filter(workflow=workflow, process=None).update(process=process)

@@ -51,7 +51,8 @@ class _TableOperation(Operation):
 class TenantTable(_TableOperation):
     """Give a tenant's table composite keys, forced row-level security, grants and, where governed, its trigger.
 
-    `governed_columns` audits only updates of those columns: for projections that people may also act on.
+    `governed_columns` audits only updates of those columns: for projections that people may also act on. Without
+    `foreign_keys` it gets none, as a projection's table that is made anew (see DropForeignKeys).
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class TenantTable(_TableOperation):
         redact: Sequence[str] = (),
         grants: Sequence[str] = READ_WRITE,
         fleet: bool = False,
+        foreign_keys: bool = True,
     ) -> None:
         self.model_name = model_name
+        self.foreign_keys = foreign_keys
         self.governed = governed
         self.governed_columns = tuple(governed_columns)
         self.redact = tuple(redact)
@@ -73,7 +76,7 @@ class TenantTable(_TableOperation):
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """Describe the operation for the migration writer."""
-        names = ("governed", "governed_columns", "redact", "grants", "fleet")
+        names = ("governed", "governed_columns", "redact", "grants", "fleet", "foreign_keys")
         options = {name: getattr(self, name) for name in names}
         return self.__class__.__name__, [self.model_name], options
 
@@ -86,7 +89,7 @@ class TenantTable(_TableOperation):
         table = model._meta.db_table
         statements = [
             f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey", ADD PRIMARY KEY (tenant_id, id)',
-            *_foreign_keys(model),
+            *(_foreign_keys(model) if self.foreign_keys else ()),
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
             f'CREATE POLICY tenant ON "{table}" USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})',
             f'GRANT {", ".join(self.grants)} ON "{table}" TO {settings.DATABASE_ROLES["app"]}',

@@ -1,4 +1,4 @@
-"""What one request costs the web worker, read from /proc: processor time, and the most memory it held."""
+"""What one request costs the web worker and what it has started, read from /proc: processor time, most memory held."""
 
 from __future__ import annotations
 
@@ -7,33 +7,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 
 class Meter:
-    """Measures another process of this user."""
+    """Measures another process of this user together with its children."""
 
     def __init__(self, pid: int) -> None:
-        self._proc = Path(f"/proc/{pid}")
-        # How Linux names the processor clock of another process (see clock_getcpuclockid(3)).
-        self._clock = ~pid << 3 | 2
+        self._pid = pid
         self.cpu_s = 0.0
         self.grown = 0
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Measure what happens inside; `cpu_s` and `grown` (bytes) hold the figures afterwards."""
-        before = self.resident()
-        (self._proc / "clear_refs").write_text("5")  # The peak starts again from here.
-        begun = time.clock_gettime(self._clock)
+        """Measure what happens inside; `cpu_s` and `grown` (bytes) hold the figures afterwards. A child that was not
+        there at the beginning counts with all it has; one that is gone in the end not at all."""
+        resident, cpu = {}, {}
+        for pid in self._pids():
+            (_proc(pid) / "clear_refs").write_text("5")  # The peak starts again from here.
+            resident[pid], cpu[pid] = _held(pid, "VmRSS"), _cpu_s(pid)
         yield
-        self.cpu_s = time.clock_gettime(self._clock) - begun
-        self.grown = self._status("VmHWM") - before
+        pids = self._pids()
+        self.cpu_s = sum(_cpu_s(pid) - cpu.get(pid, 0.0) for pid in pids)
+        self.grown = sum(_held(pid, "VmHWM") - resident.get(pid, 0) for pid in pids)
 
-    def resident(self) -> int:
-        """The bytes of memory that the process holds now."""
-        return self._status("VmRSS")
+    def _pids(self) -> list[int]:
+        process = psutil.Process(self._pid)
+        return [self._pid, *(child.pid for child in process.children() if child.status() != psutil.STATUS_ZOMBIE)]
 
-    def _status(self, name: str) -> int:
-        for line in (self._proc / "status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-        raise KeyError(name)
+
+def _proc(pid: int) -> Path:
+    return Path(f"/proc/{pid}")
+
+
+def _cpu_s(pid: int) -> float:
+    # How Linux names the processor clock of another process (see clock_getcpuclockid(3)).
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def _held(pid: int, name: str) -> int:
+    for line in (_proc(pid) / "status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(name)

@@ -8,17 +8,24 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from monitoring.decode import decode
 from monitoring.models import Event
 from monitoring.selectors.payloads import payload_of
 from tests.conformance.corpus import LIMIT
+from tests.live import LiveConsole
 from tests.monitoring.line import event
 from tests.monitoring.wire import recorded
 from tests.online import JSON, Answered, Online
 from tests.troubles import unreachable
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+
+
+@pytest.fixture(scope="module")
+def aster(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Aster Foods")
 
 
 def send(to: Online, body: object, content_type: str, **headers: str) -> Answered:

@@ -12,8 +12,8 @@ from tests.conformance.meter import Meter
 from tests.live import LiveConsole
 from tests.online import Online
 
-#: Bodies in flight, twice while one is put together, and what four threads make of theirs.
-_MOST_GROWN = 1_024 * MIB
+#: Bodies in flight, what four threads make of theirs, and the whole process for large bodies with one of them.
+_MOST_GROWN = 512 * MIB
 
 
 @pytest.fixture

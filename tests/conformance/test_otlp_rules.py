@@ -20,11 +20,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from pytest_django import DjangoDbBlocker
 
 from monitoring.models import Intake, Run
 from monitoring.selectors.spans import spans_within
 from tests.conformance.bodies import START, js_batch, js_pairs, js_span, new_trace, pb_batch, pb_span
 from tests.conformance.corpus import LIMIT, MIB
+from tests.live import LiveConsole
 from tests.monitoring.wire import wire
 from tests.online import JSON, PROTOBUF, Answered, Online
 from tests.troubles import read_only, unreachable
@@ -38,6 +40,11 @@ _RESPONSES: dict[str, Any] = {
 }
 #: 4 MiB is what the specification lets a client expect at the most; a refusal needs far less.
 MOST_ANSWER = 8 * 1024
+
+
+@pytest.fixture(scope="module")
+def aster(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Aster Foods")
 
 
 def batch(encoding: str, trace: bytes, count: int = 1, bad: int = 0) -> bytes:

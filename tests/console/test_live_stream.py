@@ -21,13 +21,13 @@ STRUCTURED = "application/cloudevents+json"
 
 
 @pytest.fixture(scope="module")
-def aster(live_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
-    return Online(live_console, django_db_blocker, "Aster Foods")
+def aster(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Aster Foods")
 
 
 @pytest.fixture(scope="module")
-def borealis(live_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
-    return Online(live_console, django_db_blocker, "Borealis Pharma")
+def borealis(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Borealis Pharma")
 
 
 @pytest.fixture(scope="module")

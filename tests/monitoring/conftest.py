@@ -6,7 +6,7 @@ import pytest
 
 from monitoring import catalogue, pipeline
 from monitoring.mapping import VerdictCache
-from monitoring.project import windows, workflows
+from monitoring.project import looks, run_kinds, windows, workflows
 
 
 @pytest.fixture(autouse=True)
@@ -15,4 +15,6 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_verdicts", VerdictCache())
     monkeypatch.setattr(catalogue, "_cached", {})
     monkeypatch.setattr(workflows, "_cached", {})
+    monkeypatch.setattr(run_kinds, "_cached", {})
     monkeypatch.setattr(windows, "_spoken_of", set())
+    monkeypatch.setattr(looks, "_last", {})

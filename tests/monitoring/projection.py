@@ -29,8 +29,8 @@ _QUERIES = {
         SELECT encode(trace_id, 'hex'), {_WORKFLOW}, {_PROCESS}, site_id, rank, mapping_rule_id, mapping_reason,
                version, status, started_at, ended_at, root_seen, root_name, error_class, span_count, error_count,
                attempts, retries, dead_letters, confidence, value, stated_due_at, sla_id, sla_due_at, sla_state,
-               services::text, plain_tries FROM monitoring_run row""",
-    "keys": f"SELECT key_type, value, at, {_TELLER} FROM monitoring_businesskey row",
+               services::text, plain_tries FROM monitoring_run row JOIN monitoring_runkind kind ON kind.id = kind_id""",
+    "keys": f"SELECT key_type, value, {_TELLER} FROM monitoring_businesskey row",
     "attempts": f"""
         SELECT unit_id, phase, attempt, encode(teller, 'hex'), {_TELLER}, {_WORKFLOW}, {_PROCESS}, max_attempts, step,
                destination, error_class, message, started_at, ended_at, next_at, encode(span_id, 'hex'), dialect,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from monitoring.clock import due_handle
 from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, WorkflowMinute
 from monitoring.models.delivery import TimerKind
+from monitoring.project import looks
 from monitoring.timers import Due
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, now, redriven, span, take, take_events, traces
@@ -207,3 +209,21 @@ def test_an_alert_about_an_unowned_automation_ends_when_a_rule_claims_it(owner: 
     with owner.scope():
         alert = Alert.objects.get(kind="unmapped")
         assert (alert.status, alert.resolution) == ("resolved", "A mapping rule ties it to a process now.")
+
+
+def test_a_long_storm_is_looked_at_ever_less_often_and_told_of_within_a_third(
+    owner: Member, process: Process, django_capture_on_commit_callbacks: Any
+) -> None:
+    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
+    requests = 60
+    for number in range(requests):
+        told = [attempt(f"unit-{number}", tried, failed=True, at=at, lasts_s=0.1) for tried in range(1, 6)]
+        with django_capture_on_commit_callbacks() as committed:
+            take(owner.tenant.pk, traces(*told))
+        for callback in committed:
+            if callback.__module__ == looks.__name__:
+                callback()
+        raised = alerts(owner, "retry_storm")
+        assert all(alert.figures["retries"] * 3 >= 2 * 4 * (number + 1) for alert in raised)
+    [alert] = raised
+    assert alert.count < requests / 4

@@ -39,6 +39,8 @@ class Sender:
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
         }
         self.said: list[MutableMapping[str, Any]] = []
+        #: How many parts were left when the answer was there.
+        self.unread = 0
 
     async def receive(self) -> MutableMapping[str, Any]:
         if not self.parts:
@@ -47,6 +49,8 @@ class Sender:
 
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         self.said.append(message)
+        if len(self.said) == 2:
+            self.unread = len(self.parts)
         return asyncio.sleep(0)
 
     @property
@@ -116,7 +120,21 @@ def test_it_refuses_unread_what_announces_more_than_there_is_room_for(owner: Mem
     with large.holding(0) as others:
         others.add(large.most - (20 << 20))
         run(application, sender)
-    assert (sender.answer[0], sender.answer[1][b"retry-after"], len(sender.parts)) == (503, b"1", 1)
+    assert (sender.answer[0], sender.answer[1][b"retry-after"], sender.unread) == (503, b"1", 1)
+
+
+def test_it_reads_on_what_it_has_refused_once_the_answer_is_out(owner: Member, application: IntakeApp) -> None:
+    parts = [*[part(bytes(200 << 10), more=True) for _ in range(9)], part(b"end")]
+    sender = Sender(*parts, key=key_of(owner), content_length=str(1 << 40))
+    run(application, sender)
+    assert (sender.answer[0], sender.unread, len(sender.parts)) == (413, 10, 0)
+    assert [message.get("more_body", False) for message in sender.said[1:]] == [True, False]
+
+
+def test_it_does_not_wait_for_a_body_whose_sender_asked_first(owner: Member, application: IntakeApp) -> None:
+    sender = Sender(part(b"x"), key=key_of(owner), content_length=str(1 << 40), expect="100-continue")
+    run(application, sender)
+    assert (sender.answer[0], len(sender.parts), len(sender.said)) == (413, 1, 2)
 
 
 def test_it_gives_back_what_a_request_held(owner: Member, application: IntakeApp) -> None:

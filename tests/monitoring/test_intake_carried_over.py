@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,11 +33,18 @@ VALUES (%s, %s, 'traces', 'application/json', '{}', %s, '', %s, 7, 2, 1, '[]', '
 @pytest.fixture
 def old(database_server: None) -> Iterator[str]:
     """A database as it was before the log had partitions; its name."""
+    with database_before("0002_fence") as name:
+        yield name
+
+
+@contextmanager
+def database_before(target: str) -> Iterator[str]:
+    """A database that stands at this migration of monitoring; its name."""
     name = f"old_{servers.database_name()}"
     home = servers.run_home()
     admin = connection(home, "postgres", dbname="postgres")
     roles.ensure_embedded(admin, secrets(home), database=name)
-    migrate(name, ["governance"], ["monitoring", "0002_fence"])
+    migrate(name, ["governance"], ["monitoring", target])
     yield name
     with roles.connect(admin) as server:
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

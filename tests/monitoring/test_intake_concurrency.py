@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from monitoring.models import Alert, Attempt, BusinessKey, Intake, Run, Workflow, WorkflowMinute
+from monitoring.models import Alert, Attempt, BusinessKey, Intake, Run, RunKind, Workflow, WorkflowMinute
 from tests.live import LiveConsole
 from tests.monitoring.line import attempt, now, span, traces
 from tests.online import Online
@@ -72,9 +72,24 @@ def test_it_adds_up_crossing_requests_about_the_same_traces_and_units(aster: Onl
     with aster.rows():
         shared = Run.objects.filter(root_seen=False)
         assert sorted(shared.values_list("span_count", flat=True)) == [MANY] * 8
+        keys = BusinessKey.objects.filter(run__in=shared)
+        assert sorted(keys.values_list("run", "value")) == sorted((run.pk, "4711") for run in shared)
         assert Alert.objects.get(kind="dead_letter").count == MANY
         assert Attempt.objects.count() == MANY
         assert sum(row.dead_letters for row in WorkflowMinute.objects.all()) == MANY
+
+
+def test_it_makes_the_kinds_of_runs_once_that_crossing_requests_bring(aster: Online) -> None:
+    kinds = [{"andon.workflow": "release", "andon.workflow.version": str(number)} for number in range(100)]
+    bodies = [
+        traces(*(span("release", said=said, at=AT) for said in (kinds if number % 2 else kinds[::-1])))
+        for number in range(MANY)
+    ]
+    assert at_once(aster, bodies) == [200] * MANY
+    with aster.rows():
+        assert RunKind.objects.count() == 100
+        assert Run.objects.values("kind").distinct().count() == 100
+        assert Run.objects.count() == MANY * 100
 
 
 def test_it_takes_the_same_request_once_when_it_comes_twenty_times_at_once(aster: Online) -> None:

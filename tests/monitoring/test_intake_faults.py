@@ -19,8 +19,8 @@ _LIMIT_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def aster(live_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
-    return Online(live_console, django_db_blocker, "Aster Foods")
+def aster(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Aster Foods")
 
 
 def taken_again(online: Online, body: bytes) -> None:

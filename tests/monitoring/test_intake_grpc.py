@@ -30,8 +30,8 @@ LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
 
 @pytest.fixture(scope="module")
-def aster(live_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
-    return Online(live_console, django_db_blocker, "Aster Foods")
+def aster(troubled_console: LiveConsole, django_db_blocker: DjangoDbBlocker) -> Online:
+    return Online(troubled_console, django_db_blocker, "Aster Foods")
 
 
 @contextmanager
@@ -75,8 +75,11 @@ def test_it_takes_what_the_real_exporter_sends(aster: Online) -> None:
     with aster.rows():
         run = Run.objects.get(root_name="over grpc")
         kept = Intake.objects.get(pk=run.intakes[0])
-        # It is kept as it came.
-        assert (kept.compression, bytes(kept.body[:2]), kept.items) == ("gzip", b"\x1f\x8b", 1)
+        # So short a body zstd makes smaller or not, as its random ids fall.
+        assert (kept.compression, bytes(kept.body[:2]), kept.items) in (
+            ("gzip", b"\x1f\x8b", 1),
+            ("zstd", b"\x28\xb5", 1),
+        )
 
 
 def test_it_is_one_row_whichever_way_the_same_request_comes(aster: Online) -> None:

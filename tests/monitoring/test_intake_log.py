@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import random
 import threading
+import zlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+import zstandard
 from django.db import DatabaseError, connection, transaction
 from psycopg.conninfo import make_conninfo
 
@@ -15,10 +20,11 @@ from console.embedded.postgres import connection as connection_of
 from monitoring.models import Intake, IntakeDay
 from monitoring.models.intake import first_id
 from monitoring.receive.arrival import Arrival
-from monitoring.receive.log import Kept, digest, keep
+from monitoring.receive.log import Kept, Packed, ask_to_keep, digest, packed
 from monitoring.records import Decoded, Encoding, Payload, Signal
+from monitoring.selectors.payloads import UnreadablePayload, payload_of
 from monitoring.selectors.reception import last_received_at, reception
-from tests import servers
+from tests import rows, servers
 from tests.cast import Member
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -31,7 +37,7 @@ def kept(member: Member, at: datetime, body: bytes = b"{}", **changes: Any) -> K
     arrival = Arrival(member.tenant.pk, "tests", Signal.TRACES, body=body, **{**given, **changes})
     payload = Payload(Signal.TRACES, arrival.encoding, body, arrival.headers, at)
     with member.scope():
-        return keep(arrival, payload, Decoded(), digest(payload))
+        return Kept.of(ask_to_keep(arrival, payload, Decoded(), digest(payload), packed(arrival, payload)))
 
 
 def partition_of(intake_id: int) -> str:
@@ -87,14 +93,65 @@ def test_it_makes_the_partition_that_is_missing_and_goes_on(owner: Member, days:
     assert kept(owner, at).repeated
 
 
-def test_it_keeps_a_compressed_body_as_received_and_no_header_but_an_events_own(owner: Member) -> None:
-    body = bytes(range(256)) * 200
-    spans = kept(owner, TODAY, body, content_encoding="gzip", headers={"content-type": "application/json"})
-    said = {"content-type": "text/plain", "ce-id": "1"}
-    event = kept(owner, TODAY, body, encoding=Encoding.CLOUDEVENT_BINARY, headers=said)
+_BODY = bytes(range(256)) * 200
+_SHORT = bytes(random.Random(4711).choices(b"ab", k=600))  # noqa: S311
+_NOISE = random.Random(4711).randbytes(5000)  # noqa: S311  The same noise each time.
+
+
+@pytest.mark.parametrize(
+    ("body", "content_encoding", "kept_as"),
+    [
+        (_BODY, "gzip", "zstd"),
+        (_BODY, "GZIP ", "zstd"),
+        (_BODY, "deflate", "zstd"),
+        (_BODY, "", "zstd"),
+        # What zstd makes no smaller stays as it came.
+        (_SHORT, "gzip", "gzip"),
+        (_NOISE, "deflate", ""),
+        (_NOISE, "", ""),
+        (b"{}", "gzip", "gzip"),
+        (b"{}", "deflate", ""),
+        # What is large is not packed a second time.
+        (_BODY * 100, "gzip", "gzip"),
+    ],
+)
+def test_it_keeps_every_byte_that_was_meant_in_the_smaller_packing(
+    owner: Member, body: bytes, content_encoding: str, kept_as: str
+) -> None:
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress, "": bytes}
+    came = packers[content_encoding.strip().lower()](body)
+    arrival = Arrival(owner.tenant.pk, "tests", Signal.TRACES, Encoding.JSON, content_encoding, {}, came)
+    stored = packed(arrival, Payload(Signal.TRACES, Encoding.JSON, body, {}, TODAY))
+    assert stored.compression == kept_as
+    assert len(stored.body) <= max(len(came), len(body))
+    assert kept_as != "gzip" or stored.body == came
     with owner.scope():
-        row = Intake.objects.get(pk=spans.intake_id)
-        assert (bytes(row.body), row.compression, row.headers) == (body, "gzip", {})
+        row = rows.make_intake(stored.body, compression=stored.compression, size=len(body))
+        assert payload_of(Intake.objects.get(pk=row.pk)).body == body
+
+
+def test_it_leaves_what_came_as_zstd_as_it_is(owner: Member) -> None:
+    came = zstandard.ZstdCompressor(level=1).compress(_BODY)
+    arrival = Arrival(owner.tenant.pk, "tests", Signal.TRACES, Encoding.JSON, "zstd", {}, came)
+    assert packed(arrival, Payload(Signal.TRACES, Encoding.JSON, _BODY, {}, TODAY)) == Packed("zstd", came)
+
+
+@pytest.mark.parametrize("damage", [lambda body: body[:-20], lambda body: body[:-9] + b"?" + body[-8:]])
+def test_it_says_so_when_a_body_is_no_longer_what_was_kept(owner: Member, damage: Callable[[bytes], bytes]) -> None:
+    arrival = Arrival(owner.tenant.pk, "tests", Signal.TRACES, Encoding.JSON, "", {}, _BODY)
+    stored = packed(arrival, Payload(Signal.TRACES, Encoding.JSON, _BODY, {}, TODAY))
+    with owner.scope():
+        row = rows.make_intake(damage(stored.body), compression="zstd", size=len(_BODY))
+        with pytest.raises(UnreadablePayload):
+            payload_of(Intake.objects.get(pk=row.pk))
+
+
+def test_it_keeps_no_header_but_an_events_own(owner: Member) -> None:
+    spans = kept(owner, TODAY, _BODY, headers={"content-type": "application/json"})
+    said = {"content-type": "text/plain", "ce-id": "1"}
+    event = kept(owner, TODAY, _BODY, encoding=Encoding.CLOUDEVENT_BINARY, headers=said)
+    with owner.scope():
+        assert Intake.objects.get(pk=spans.intake_id).headers == {}
         row = Intake.objects.get(pk=event.intake_id)
         assert (row.compression, row.headers) == ("zstd", said)
         assert len(bytes(row.body)) < 1000

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -135,3 +137,28 @@ def test_runs_that_go_in_several_portions_are_all_written(owner: Member, monkeyp
     with owner.scope():
         rows = {bytes(run.trace_id)[-1]: (run.root_name, run.span_count) for run in Run.objects.all()}
     assert rows == {number: (f"step {number}", 1) for number in range(1, 6)}
+
+
+def test_it_lets_go_of_what_it_has_answered_without_the_collector() -> None:
+    class Body:
+        pass
+
+    def worked(bodies: Sequence[Body]) -> list[bool | Exception]:
+        return [True for _ in bodies]
+
+    turns: Turns[Body, bool] = Turns(2, worked, waiting=90)
+    left: list[weakref.ref[Body]] = []
+
+    async def ask() -> None:
+        for is_large in (False, True):
+            body = Body()
+            left.append(weakref.ref(body))
+            await turns.run(1, body, size=1, is_large=is_large, limit_s=5)
+
+    gc.disable()
+    try:
+        loops.run(ask())
+        turns.close()
+        assert [one() for one in left] == [None, None]
+    finally:
+        gc.enable()

@@ -16,7 +16,7 @@ from monitoring.receive import outcomes as module
 from monitoring.receive import tally as tally_module
 from monitoring.receive.arrival import Answer
 from monitoring.receive.outcomes import Outcomes
-from monitoring.receive.tally import Figures, Outcome, Tally, process_mark, read_counts
+from monitoring.receive.tally import Figures, Outcome, Tally, is_alive, process_mark, read_counts
 from monitoring.records import Signal
 from partners.keys import KeyHolder
 from tests.cast import Member
@@ -167,6 +167,22 @@ def test_it_forgets_runs_that_have_ended_and_no_other(counted: Outcomes, tmp_pat
         (tmp_path / run).mkdir()
     counted.adopt()
     assert [run.name for run in tmp_path.iterdir()] == [living]
+
+
+def test_a_worker_that_was_killed_has_ended_before_its_parent_hears_of_it() -> None:
+    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mark = process_mark(worker.pid)
+    assert is_alive(mark)
+    worker.kill()
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    assert process_mark(worker.pid) == mark
+    assert not is_alive(mark)
+    worker.wait()
+
+
+def test_where_nothing_is_known_of_processes_none_is_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.receive.tally._stat", lambda _: [])
+    assert is_alive(process_mark(os.getpid()))
 
 
 def test_it_goes_on_where_it_cannot_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 
 from monitoring.models import Channel, Intake, Process, Run
-from monitoring.receive import log
 from monitoring.receive.arrival import Arrival
-from monitoring.receive.log import Kept
+from monitoring.receive.log import Kept, Packed, ask_to_keep
 from monitoring.records import Decoded, Payload
+from monitoring.rows import Asked, ask
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, figures, now, redriven, span, take, take_events, traces
 from tests.rows import make_channel, make_process, make_rule, make_sla
@@ -68,6 +68,30 @@ def test_it_knows_an_event_again_in_another_batch(owner: Member, process: Proces
     assert {"intake": 3, **again} == {**once, "intake": 3}
 
 
+_KEYS_TOLD = [("lot", "B-1"), ("lot", "B-2"), ("order", "4711")]
+
+
+def _two_tell_of_a_key(tenant_id: int) -> object:
+    parts = [
+        span(trace=8, number=number, at=at(number), said={"order.id": "4711", "lot.id": f"B-{number}"})
+        for number in (1, 2)
+    ]
+    for part in parts:
+        take(tenant_id, traces(part, part))
+    take(tenant_id, traces(*parts))
+    return figures(tenant_id)["keys"]
+
+
+def test_it_names_a_key_once_for_a_run_that_several_requests_tell_of(owner: Member) -> None:
+    assert _two_tell_of_a_key(owner.tenant.pk) == _KEYS_TOLD
+
+
+def test_writing_keys_unseen_is_caught(owner: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: keys of a run that is there already, written without a look at what they are."""
+    monkeypatch.setattr("monitoring.project.keys._known", lambda *_: [])
+    assert _two_tell_of_a_key(owner.tenant.pk) != _KEYS_TOLD
+
+
 def test_it_keeps_the_same_body_of_two_tenants_twice(owner: Member, stranger: Member) -> None:
     body = traces(attempt("u-1", 3, phase="dead"))
     for member in (owner, stranger):
@@ -81,15 +105,14 @@ def test_a_dedup_key_without_the_tenant_is_caught(
 ) -> None:
     """The control: a log that knows a body by its digest alone would lose the second tenant's request."""
     seen: set[bytes] = set()
-    kept = log.keep
 
-    def keep_without_tenant(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes) -> Kept:
+    def keep_without_tenant(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes, stored: Packed) -> Asked:
         if mark in seen:
-            return Kept(0, repeated=True)
+            return ask("SELECT 0, true", [])
         seen.add(mark)
-        return kept(arrival, payload, decoded, mark)
+        return ask_to_keep(arrival, payload, decoded, mark, stored)
 
-    monkeypatch.setattr("monitoring.receive.accept.keep", keep_without_tenant)
+    monkeypatch.setattr("monitoring.receive.accept.ask_to_keep", keep_without_tenant)
     body = traces(attempt("u-1", 3, phase="dead"))
     for member in (owner, stranger):
         take(member.tenant.pk, body)
@@ -98,15 +121,15 @@ def test_a_dedup_key_without_the_tenant_is_caught(
 
 def test_counting_beside_the_log_is_caught(owner: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: projections that are written whether or not the log took the request count it twice."""
-    kept = log.keep
 
-    def keep_and_forget(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes) -> Kept:
-        return Kept(kept(arrival, payload, decoded, mark).intake_id, repeated=False)
+    def keep_and_forget(arrival: Arrival, payload: Payload, decoded: Decoded, mark: bytes, stored: Packed) -> Asked:
+        kept = Kept.of(ask_to_keep(arrival, payload, decoded, mark, stored))
+        return ask("SELECT %s::bigint, false", [kept.intake_id])
 
     body = traces(span(trace=8))
     take(owner.tenant.pk, body)
     once = figures(owner.tenant.pk)
-    monkeypatch.setattr("monitoring.receive.accept.keep", keep_and_forget)
+    monkeypatch.setattr("monitoring.receive.accept.ask_to_keep", keep_and_forget)
     take(owner.tenant.pk, body)
     assert figures(owner.tenant.pk) != once
 

@@ -128,7 +128,7 @@ def _run_from_nowhere(member: Member) -> None:
     assert known is not None
     known.pk, known.trace_id, known.intakes = None, b"nobody told this", []
     known.save(force_insert=True)
-    BusinessKey.objects.create(key_type="order", value="1", run=known, at=at(0))
+    BusinessKey.objects.create(key_type="order", value="1", run=known)
 
 
 def _event_from_nowhere(member: Member) -> None:
@@ -136,10 +136,30 @@ def _event_from_nowhere(member: Member) -> None:
     assert known is not None
     known.pk, known.event_id = None, "nobody sent this"
     known.save(force_insert=True)
-    BusinessKey.objects.create(key_type="order", value="1", event=known, at=at(0))
+    BusinessKey.objects.create(key_type="order", value="1", event=known)
 
 
-_DAMAGES = [_other_figures, _lost_figures, _other_runs, _lost_letters, _run_from_nowhere, _event_from_nowhere]
+def _other_keys(member: Member) -> None:
+    BusinessKey.objects.filter(run__isnull=False).update(value="another")
+    BusinessKey.objects.filter(event__isnull=False).delete()
+
+
+def _keys_twice(member: Member) -> None:
+    for key in BusinessKey.objects.all():
+        key.pk = None
+        key.save(force_insert=True)
+
+
+_DAMAGES = [
+    _other_keys,
+    _keys_twice,
+    _other_figures,
+    _lost_figures,
+    _other_runs,
+    _lost_letters,
+    _run_from_nowhere,
+    _event_from_nowhere,
+]
 
 
 @pytest.mark.parametrize("damage", _DAMAGES)

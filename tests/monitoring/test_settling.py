@@ -59,8 +59,9 @@ def any_of(request: Request) -> bool:
     return bool(request.spans or request.events)
 
 
-#: For the long form: ANDON_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py
-_EXAMPLES = int(os.environ.get("ANDON_EXAMPLES", "25"))
+#: For the long form: TEST_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py. What starts with ANDON_ is
+#: taken out of the environment before tests run.
+_EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "25"))
 
 
 @settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from console.runtime.children import GRACE_S
+from console.runtime.children import GRACE_S, LARGE_BODIES
+from console.runtime.memory import give_back_at_once
 from console.telemetry import set_up
 from monitoring.receive.door import Door
 from monitoring.receive.grpc_server import serve
@@ -35,12 +36,13 @@ class Command(BaseCommand):
         connections.close_all()
         if faults:
             raise CommandError(f"Andon does not start: {'; '.join(faults)}.")
+        give_back_at_once()
         set_up()
         asyncio.run(_listen(f"{host}:{port}"))
 
 
 async def _listen(address: str) -> None:
-    door = Door(after=send_soon)
+    door = Door(after=send_soon, large_bodies=LARGE_BODIES)
     try:
         server, _ = await serve(door, address)
     except RuntimeError as error:

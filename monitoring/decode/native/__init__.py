@@ -27,6 +27,11 @@ def decoded(body: bytes, limits: Limits) -> Decoded | None:
     return Decoded(spans=tuple(found[0]), rejections=tuple(found[1])) if found else None
 
 
+def is_left_to_python(body: bytes, limits: Limits) -> bool:
+    """Whether a trace request is too much, or too odd, for the compiled walk that is in use."""
+    return not ABSENT and not trace_walk.is_within_limits(body, limits)
+
+
 def spans_of(body: bytes, trace_id: bytes) -> list[SpanRecord] | None:
     """The trace's spans in a body that was taken; None where Python has to look for them."""
     if ABSENT or not trace_id:
