@@ -1,5 +1,5 @@
-"""Good senders beside fifty hostile ones: how much later their answers come, and what the web worker
-holds together with its process for large bodies."""
+"""What each hostile input costs by itself, and good senders beside fifty hostile ones: how much later their answers
+come, and what the web worker holds together with its process for large bodies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from multiprocessing import get_context
 from bench.table import Figure
 from tests import servers
 from tests.conformance.corpus import MIB, SIZES, body_of
-from tests.conformance.crowd import good_senders, hostile_crowd
+from tests.conformance.crowd import good_senders, hostile_crowd, send_alone
 from tests.conformance.meter import Meter
 from tests.live import LiveConsole
 
 DATABASE = "bench_hostile"
 SECONDS = 10.0
+_SHOWN = 5
 
 
 def main() -> list[Figure]:
@@ -40,7 +41,8 @@ def main() -> list[Figure]:
 def _measured(console: LiveConsole) -> list[Figure]:
     good, hostile = _key(console, "Good"), _key(console, "Hostile")
     meter = Meter(console._running["web"].pid)
-    figures: list[Figure] = []
+    make_bodies()
+    figures = _alone(console.port, hostile, meter)
     # Hostile senders live in a process of their own that goes after all others: theirs is not the time that is
     # measured, and in earnest they have processors of their own.
     with ProcessPoolExecutor(1, get_context("spawn"), _go_after_all) as others:
@@ -67,6 +69,21 @@ def _measured(console: LiveConsole) -> list[Figure]:
                 Figure("hostile", f"memory of the web worker grew, {name}", meter.grown / MIB, "MiB"),
             ]
     return figures
+
+
+def _alone(port: int, key: str, meter: Meter) -> list[Figure]:
+    """The processor time of the inputs that come nearest to what each may cost."""
+    send_alone(port, key, "413-boundary-exact")  # The process for large bodies starts.
+    cost_ms = {}
+    for name in SIZES:
+        with meter.running():
+            send_alone(port, key, name)
+        cost_ms[name] = meter.cpu_s * 1_000
+    nearest = sorted(SIZES, key=lambda name: cost_ms[name] / SIZES[name].cpu_ms)[-_SHOWN:]
+    return [
+        Figure("hostile", f"{name}, CPU", cost_ms[name], "ms", "allowed", cost_ms[name] / SIZES[name].cpu_ms)
+        for name in reversed(nearest)
+    ]
 
 
 def make_bodies() -> None:

@@ -141,7 +141,7 @@ SIZES: dict[str, Hostile] = {
     "unknown-fields-60MiB-gzip": Hostile(
         lambda: gzip.compress(b"\x78\x01" * (30 * MIB)), 413, "250 times", packing="gzip"
     ),
-    "413-boundary-exact": Hostile(lambda: _of_size(LIMIT), 200, stored=1, cpu_ms=800, mib=400),
+    "413-boundary-exact": Hostile(lambda: _of_size(LIMIT), 200, stored=1, cpu_ms=550, mib=400),
     "413-boundary-plus-1": Hostile(lambda: _of_size(LIMIT + 1), 413, "larger than"),
     "413-boundary-plus-1-gzip": Hostile(
         lambda: _little_packed(_of_size(LIMIT + 1)), 413, "larger than", packing="gzip", cpu_ms=300, mib=96

@@ -57,6 +57,16 @@ def good_senders(port: int, key: str, every_s: float = 0.05) -> Iterator[Report]
             over.set()
 
 
+def send_alone(port: int, key: str, name: str) -> int:
+    """Send one input of the corpus on a connection of its own; the status of its answer."""
+    given, body = SIZES[name], body_of(name)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+    try:
+        return _post(connection, given.path, body, key, {"Content-Type": given.content_type, **given.extra()})
+    finally:
+        connection.close()
+
+
 def hostile_crowd(port: int, key: str, *, seconds: float = 0) -> dict[str, list[int]]:
     """All inputs of the corpus at once, and some senders that hand over a byte now and then; each one's answers.
 
@@ -67,14 +77,9 @@ def hostile_crowd(port: int, key: str, *, seconds: float = 0) -> dict[str, list[
     over = threading.Event()
 
     def attack(name: str) -> Callable[[], None]:
-        given, body = SIZES[name], body_of(name)
-        headers = {"Content-Type": given.content_type, **given.extra()}
-
         def send() -> None:
             while not answers[name] or time.monotonic() < end:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
-                answers[name].append(_post(connection, given.path, body, key, headers))
-                connection.close()
+                answers[name].append(send_alone(port, key, name))
 
         return send
 

@@ -39,8 +39,7 @@ def test_it_answers_at_little_cost(aster: Online, meter: Meter, name: str) -> No
     assert (answer.status, rejected) == (given.status, given.rejected)
     assert given.words in message
     assert meter.grown <= given.mib * MIB
-    # Processor time, so other programs do not count; twice the figure is for a machine half as fast.
-    assert meter.cpu_s * 1_000 <= 2 * given.cpu_ms
+    # How much processor time it may cost is for `python -m bench hostile`, on a machine that does nothing else.
     with aster.rows():
         last = Intake.objects.order_by("-received_at").first()
         assert last is not None
