@@ -9,7 +9,7 @@ run: install
 	@exec $(PY) manage.py up
 
 install: .venv/installed
-	@$(PY) monitoring/decode/native/build.py
+	@$(PY) -m monitoring.native.build
 
 .venv/installed: requirements.lock
 	@set -e; \
