@@ -25,9 +25,8 @@ def build() -> None:
     headers(), compiler()
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        told = json.loads(
-            run([sys.executable, "-m", "monitoring.native.translate", str(work)], modules.PROJECT).splitlines()[-1]
-        )
+        command = [sys.executable, "-m", "monitoring.native.translate", str(work), *modules.NAMES]
+        told = json.loads(run(command, modules.PROJECT))
         largest_first = sorted({Path(file) for files in told["sources"].values() for file in files}, key=_smallness)
         objects = {source: work / f"{number}.o" for number, source in enumerate(largest_first)}
         made = work / "made"

@@ -29,7 +29,6 @@ NAMES = (
     "monitoring.models.packed",
     "monitoring.names",
     "monitoring.project.attempts",
-    "monitoring.project.keys",
     "monitoring.project.plain_rows",
     "monitoring.project.plain_tries",
     "monitoring.project.promise",
@@ -89,7 +88,7 @@ class _Built:
     ) -> ModuleSpec | None:
         """Say where a module is to be loaded from; None leaves it to others."""
         file = self._files.get(name)
-        return file and spec_from_file_location(name, file, loader=ExtensionFileLoader(name, str(file)))
+        return spec_from_file_location(name, file, loader=ExtensionFileLoader(name, str(file))) if file else None
 
 
 def use() -> str:

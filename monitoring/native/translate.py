@@ -1,7 +1,7 @@
 """Writes the C sources of the main line's modules: a script of its own, for the translator ends the process it is in.
 
-`python -m monitoring.native.translate FOLDER` prints, as JSON, which C sources make up which module, and the compiler's
-options for them.
+`python -m monitoring.native.translate FOLDER MODULE...` prints, as JSON, which C sources make up which module, and the
+compiler's options for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mypyc.build import mypycify
 
-from monitoring.native.modules import LIBRARY, NAMES, PROJECT, source_of
+from monitoring.native.modules import LIBRARY, PROJECT, source_of
 
 #: Types are checked by `make check`, with all that is installed. Here what lies outside is left alone: it is many times
 #: as much, and its types would change nothing.
@@ -32,7 +32,7 @@ def main() -> None:
     made = Path(sys.argv[1])
     options = made / "options.ini"
     options.write_text(_OPTIONS)
-    paths = [str(source_of(name).relative_to(PROJECT)) for name in NAMES]
+    paths = [str(source_of(name).relative_to(PROJECT)) for name in sys.argv[2:]]
     settings = ["--config-file", str(options), "--cache-dir", str(made / "cache")]
     with contextlib.redirect_stdout(sys.stderr):
         parts = mypycify(

@@ -116,8 +116,6 @@ class Apart:
         # Its output is ours; so is its end, since the pipe closes with us whatever becomes of us.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(its.fileno(),))  # noqa: S603
         its.close()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE)
         self._worker = _Worker(process, ours)
         return self._worker
 
@@ -136,6 +134,9 @@ def work_apart(descriptor: int) -> None:
     threading.Thread(target=_end_with_other_side, args=(descriptor,), daemon=True).start()
     keep_own_connection()
     gc.freeze()
+    # Not before: somebody waits for it to start.
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
     pipe: Connection[_Outcome, Any] = Connection(descriptor)
     own = psutil.Process()
     while pipe.poll(_IDLE_S):
