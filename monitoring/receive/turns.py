@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 _USUAL_S = 0.25
 #: What is so many times smaller than what goes together need not wait for it: an alert rarely comes in a full batch.
 _SHORT = 32
+#: Senders that were answered together come back within moments of each other. The next group waits this long for them:
+#: begun with the first, it would be of one request each second time, and a transaction costs as much as 200 spans.
+_MOMENT_S = 0.01
 
 
 class Stalled(RuntimeError):
@@ -105,6 +108,8 @@ class Turns(Generic[Item, Result]):
         self._work = work
         self._together = together
         self._is_large_running = False
+        #: By tenant how many have just been answered together, and what ends the wait for them.
+        self._awaited: dict[int, tuple[int, asyncio.TimerHandle]] = {}
         self._small: _Line[Item, Result] = _Line()
         self._large: _Line[Item, Result] = _Line()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="intake", initializer=keep_own_connection)
@@ -153,8 +158,25 @@ class Turns(Generic[Item, Result]):
         short = self._together // _SHORT
         usual = [sum(job.size for job in group.jobs) for group in running if not group.is_slow]
         if not usual:
-            return math.inf
+            return short if self._is_gathering(tenant_id) else math.inf
         return short if short and min(usual) > short else -1
+
+    def _is_gathering(self, tenant_id: int) -> bool:
+        """Whether more of this tenant's requests will come at once than wait by now, and there is room for them."""
+        awaited, waiting = self._awaited.get(tenant_id), self._small.of.get(tenant_id, ())
+        return awaited is not None and len(waiting) < awaited[0] and sum(job.size for job in waiting) < self._together
+
+    def _await(self, tenant_id: int, count: int) -> None:
+        """Wait a moment for so many requests of this tenant; one request alone has nobody to wait for."""
+        known = self._awaited.pop(tenant_id, None)
+        if known is not None:
+            known[1].cancel()
+        if count > 1:
+            self._awaited[tenant_id] = count, asyncio.get_running_loop().call_later(_MOMENT_S, self._came, tenant_id)
+
+    def _came(self, tenant_id: int) -> None:
+        del self._awaited[tenant_id]
+        self._start_next()
 
     def _start(self, group: _Group[Item, Result]) -> None:
         loop, first = asyncio.get_running_loop(), group.jobs[0]
@@ -191,6 +213,8 @@ class Turns(Generic[Item, Result]):
             _settle(job.done, result)
             # What leads back to itself goes when the collector comes by, and bodies would pile up until then.
             job.group = None
+        if self._together:
+            self._await(first.tenant_id, len(group.jobs) + len(self._small.of.get(first.tenant_id, ())))
         self._start_next()
 
 

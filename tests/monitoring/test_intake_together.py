@@ -106,6 +106,31 @@ def test_what_comes_in_meanwhile_goes_together_up_to_a_size() -> None:
     assert gathered([1, 4, 4, 4, 9, 2], lambda: time.sleep(0.02), together=10) == [[0], [1, 2], [3], [4], [5]]
 
 
+def test_senders_answered_together_are_waited_for_and_share_the_next_turn_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitoring.receive.turns._MOMENT_S", 0.5)  # However busy this machine is.
+    groups: list[int] = []
+
+    def worked(items: Sequence[int]) -> list[int | Exception]:
+        time.sleep(0.02)
+        groups.append(len(items))
+        return list(items)
+
+    turns: Turns[int, int] = Turns(4, worked, waiting=90, together=100)
+
+    async def send(sender: int) -> None:
+        for _ in range(4):
+            await turns.run(1, sender, size=10, is_large=False, limit_s=5)
+            await asyncio.sleep(0.0005 * sender)  # They come back one after the other.
+
+    async def send_all() -> None:
+        await asyncio.gather(*map(send, range(4)))
+
+    loops.run(send_all())
+    turns.close()
+    # The first comes alone, and goes with those that came meanwhile from its second time on.
+    assert groups == [1, 4, 4, 4, 3]
+
+
 def test_what_is_short_does_not_wait_for_what_is_long() -> None:
     hold = threading.Event()
     works: list[Callable[[], object]] = [time.monotonic, hold.set, lambda: hold.wait(5)]
