@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 from django.db import connection
 
+from monitoring.native.turn import give_way
+
 Row = tuple[Any, ...]
 
 
@@ -42,10 +44,12 @@ def unnested(columns: Iterable[tuple[str, str]]) -> str:
 
 def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
     """Each column as the text of a PostgreSQL array of its type; None is NULL."""
-    return [
-        "{" + (_numbers(column) if kind in _WHOLE else ",".join(map(_WRITERS[kind], column))) + "}"
-        for kind, column in zip(kinds, columns, strict=True)
-    ]
+    return [_array(kind, column) for kind, column in zip(kinds, columns, strict=True)]
+
+
+def _array(kind: str, column: Iterable[Any]) -> str:
+    give_way()
+    return "{" + (_numbers(column) if kind in _WHOLE else ",".join(map(_WRITERS[kind], column))) + "}"
 
 
 @contextmanager

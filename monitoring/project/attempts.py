@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from monitoring.facts import AttemptFact, BusinessKey
+from monitoring.native.turn import give_way
 from monitoring.project.events import ProjectedEvent
 from monitoring.project.plain_tries import sorted_out
 from monitoring.project.runs import ProjectedRun
@@ -36,6 +37,7 @@ def placed_attempts(runs: Iterable[ProjectedRun], events: Iterable[ProjectedEven
     """Return every attempt of the payload with its place. A failed attempt takes its time from its run or event."""
     placed = []
     for run in runs:
+        give_way()
         row = run.row
         of_run = (row.workflow_id, row.process_id, row.site_id, run.id, None, run.fact.keys, run.fact.value)
         for plain, facts in zip((True, False), sorted_out(run.fact.attempts), strict=True):

@@ -11,6 +11,7 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.names import unit_digest
+from monitoring.native.turn import give_way
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.rows import arrays, execute, insert_rows
 
@@ -73,6 +74,7 @@ def plain_news(units: Collection[str], since: datetime) -> dict[str, list[dateti
 
 
 def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, datetime, int | None, int | None]:
+    give_way()
     fact = placed.fact
     unit = unit_digest(fact.unit_id[:300])
     return desk.tenant_id, unit, fact.started_at or placed.at, placed.run_id, placed.event_id

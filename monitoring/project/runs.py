@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from monitoring.desk import Desk
 from monitoring.facts import RunFact
 from monitoring.models.packed import packed, unpacked
+from monitoring.native.turn import give_way
 from monitoring.project.promise import with_promise
 from monitoring.project.run_kinds import KindRow, ensure_kinds, kind_of, kinds_by_id
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
@@ -60,12 +61,14 @@ def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tu
 
 
 def _fresh(fact: RunFact, workflows: Workflows, desk: Desk) -> ProjectedRun:
+    give_way()
     told = tuple([desk.intakes[part] for part in fact.parts]) if desk.intakes else ()
     row = fresh_row(fact, workflows.of(fact.identity).id, told)
     return ProjectedRun(fact, _promised(row, desk), None)
 
 
 def _identified(run: ProjectedRun, identifier: int) -> ProjectedRun:
+    give_way()
     # Cheaper than replacing by name, and done for every run.
     return ProjectedRun(run.fact, RunRow._make((*run.row[:-1], identifier)), None)
 
