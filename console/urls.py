@@ -70,6 +70,8 @@ _api: list[URLPattern | URLResolver] = [
     re_path(r"^.*$", unknown_route),
 ]
 
+handler500 = "console.trouble.broken"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("healthz", healthz),

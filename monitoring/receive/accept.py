@@ -27,6 +27,7 @@ from monitoring.receive.connections import drop_broken_connection
 from monitoring.receive.log import Kept, Packed, ask_to_keep, digest, packed, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
 from monitoring.rows import Asked, at_once
+from partners.faults import sqlstate, will_pass
 from partners.scope import tenant_scope
 
 _log = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ _USUAL_BYTES = 256 << 10
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
-#: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
-_TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
 #: Told, once committed, which outbox rows of which tenant wait to be sent.
 After = Callable[[int, tuple[int, ...]], None]
@@ -128,7 +127,7 @@ def _answers(reads: Sequence[_Read], after: After) -> list[Answer | Exception]:
     try:
         return list(_committed(reads, after))
     except (DatabaseError, InterfaceError) as error:
-        if _is_transient(error):
+        if will_pass(error) or not connection.is_usable():
             _log.warning("intake is waiting for the database: %s", error)
             message = "The database can't be written to at the moment; try again."
             return [refusal(read.arrival.encoding, 503, "database", message, items=read.count) for read in reads]
@@ -158,7 +157,7 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
             if was_lost:
                 workflows.forget_all()
                 run_kinds.forget_all()
-            if left and (was_lost or _sqlstate(error) in _TRY_AGAIN):
+            if left and (was_lost or sqlstate(error) in _TRY_AGAIN):
                 continue
             raise
         reach("intake.committed")
@@ -192,13 +191,3 @@ def _taken(read: _Read, known: Kept) -> Answer:
     body = success(arrival.signal, arrival.encoding, rejections, accepted=read.count)
     reason = "repeated" if known.repeated else ""
     return Answer(200, body, content_type(arrival.encoding), reason, items=read.count, rejected=len(rejections))
-
-
-def _sqlstate(error: BaseException) -> str:
-    return getattr(error.__cause__, "sqlstate", None) or ""
-
-
-def _is_transient(error: BaseException) -> bool:
-    state = _sqlstate(error)
-    # A connection that broke or never came about has no SQLSTATE.
-    return not state or state.startswith(_TRANSIENT_CLASSES) or not connection.is_usable()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.core.exceptions import ValidationError as ModelError
-from django.db import DataError, IntegrityError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest
 from django.http import HttpResponse as DjangoResponse
@@ -16,6 +16,8 @@ from rest_framework import exceptions, serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+from partners.faults import will_pass
 
 CONTENT_TYPE = "application/problem+json"
 NOT_FOUND = "There is no such object, or it is not yours to see."
@@ -47,6 +49,16 @@ class Conflict(exceptions.APIException):
     default_code = "conflict"
 
 
+class Unavailable(exceptions.APIException):
+    """The database is away or has no room; the same request may be answered a moment later."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = "The database can't be asked at the moment; try again."
+    #: Seconds, for Retry-After.
+    wait = 1
+
+
 class BadParameter(exceptions.ValidationError):
     """A query parameter that is unknown or can't be read; `detail` maps its name to what is wrong."""
 
@@ -68,6 +80,14 @@ def unknown_route(_request: HttpRequest, **_: Any) -> DjangoResponse:
     return DjangoResponse(body, status=404, content_type=CONTENT_TYPE)
 
 
+def unavailable() -> DjangoResponse:
+    """Answer for requests below the API that failed, for a moment, before any view had them."""
+    error = Unavailable()
+    body = JSONRenderer().render(_body(error))
+    headers = {"Retry-After": str(error.wait)}
+    return DjangoResponse(body, status=error.status_code, content_type=CONTENT_TYPE, headers=headers)
+
+
 def _as_api_exception(error: Exception) -> Exception:
     match error:
         case ObjectDoesNotExist() | Http404() | exceptions.NotFound():
@@ -86,6 +106,8 @@ def _as_api_exception(error: Exception) -> Exception:
             known = exceptions.ParseError("The body is nested too deeply.")
         case DataError():
             known = exceptions.ValidationError("A value is too long, or holds a character that can't be stored.")
+        case DatabaseError() | InterfaceError() if will_pass(error):
+            known = Unavailable()
         case _:
             known = error
     return known
