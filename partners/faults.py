@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
@@ -18,5 +18,7 @@ def will_pass(error: BaseException | None) -> bool:
     if not isinstance(error, DatabaseError | InterfaceError):
         return False
     state = sqlstate(error)
-    # A connection that broke, or never came about, has no SQLSTATE.
-    return not state or state.startswith(_TRANSIENT_CLASSES)
+    if not state:
+        # A connection that broke, or never came about, has none; nor has a mistake of ours that Django noticed.
+        return isinstance(error, OperationalError | InterfaceError)
+    return state.startswith(_TRANSIENT_CLASSES)

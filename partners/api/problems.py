@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,8 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from partners.faults import will_pass
+
+_log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 NOT_FOUND = "There is no such object, or it is not yours to see."
@@ -107,6 +110,7 @@ def _as_api_exception(error: Exception) -> Exception:
         case DataError():
             known = exceptions.ValidationError("A value is too long, or holds a character that can't be stored.")
         case DatabaseError() | InterfaceError() if will_pass(error):
+            _log.warning("the API is waiting for the database: %s", error)
             known = Unavailable()
         case _:
             known = error

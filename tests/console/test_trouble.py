@@ -6,8 +6,12 @@ import json
 import time
 
 import pytest
+from django.db import DataError, InterfaceError, OperationalError
+from django.db.transaction import TransactionManagementError
+from psycopg.errors import DiskFull, NumericValueOutOfRange
 from pytest_django import DjangoDbBlocker
 
+from partners.faults import will_pass
 from tests.live import LiveConsole
 from tests.online import Online
 from tests.troubles import cut_off, unreachable
@@ -53,3 +57,15 @@ def eventually_served(aster: Online, path: str, headers: dict[str, str]) -> bool
         assert status == 503
         time.sleep(0.2)
     return False
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def test_only_what_passes_by_itself_is_told_to_come_back() -> None:
+    passing = [OperationalError("gone"), InterfaceError("closed"), caused(OperationalError(), DiskFull())]
+    lasting = [TransactionManagementError("ours"), caused(DataError(), NumericValueOutOfRange()), ValueError(), None]
+    assert [will_pass(error) for error in passing] == [True] * 3
+    assert [will_pass(error) for error in lasting] == [False] * 4
