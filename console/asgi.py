@@ -15,12 +15,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 from django.db import DatabaseError
 
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
-from console.live import hub  # noqa: E402  Models exist only once Django is set up.
+from console.handler import Handler  # noqa: E402  Models exist only once Django is set up.
+from console.live import hub  # noqa: E402
 from console.runtime.children import LARGE_BODIES  # noqa: E402
 from console.runtime.memory import give_back_at_once  # noqa: E402
 from console.telemetry import set_up  # noqa: E402
@@ -32,6 +33,7 @@ from partners.checks import fence_faults  # noqa: E402
 _FENCE_PATIENCE_S = 30.0
 
 give_back_at_once()
+_django = Handler()
 intake = IntakeApp(after=send_soon, large_bodies=LARGE_BODIES)
 set_up()
 # What stands after the start stays: the collector need not look at it again. And half a thousand spans are thousands

@@ -8,6 +8,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from partners.models.keys import KeyDigest, KeyKind
 
 _FORM = re.compile(r"andon_(in|api)_([a-z0-9]{10})_([A-Za-z0-9_-]{43})\Z")
@@ -48,13 +50,26 @@ def bearer(header: str) -> str:
 
 def find_holder(kind: KeyKind, text: str) -> KeyHolder | None:
     """Return whose live key this is; unknown, revoked, malformed and of another kind all give None."""
+    for digest, prefix, tenant_id, user_id in _live(kind, text).values_list("digest", "prefix", "tenant_id", "user_id"):
+        if _is_of(digest, text):
+            return KeyHolder(prefix, tenant_id, user_id)
+    return None
+
+
+def find_key(kind: KeyKind, text: str) -> KeyDigest | None:
+    """Return the live key with its tenant, the tenant's partner and its person; None where find_holder gives None."""
+    for key in _live(kind, text).select_related("tenant__partner", "user"):
+        if _is_of(key.digest, text):
+            return key
+    return None
+
+
+def _live(kind: KeyKind, text: str) -> QuerySet[KeyDigest]:
     match = _FORM.match(text)
     if match is None:
-        return None
-    row = KeyDigest.objects.filter(prefix=match.group(2), kind=kind, revoked_at=None).values_list(
-        "digest", "tenant_id", "user_id"
-    )
-    for digest, tenant_id, user_id in row:
-        if hmac.compare_digest(bytes(digest), hashlib.sha256(text.encode()).digest()):
-            return KeyHolder(match.group(2), tenant_id, user_id)
-    return None
+        return KeyDigest.objects.none()
+    return KeyDigest.objects.filter(prefix=match.group(2), kind=kind, revoked_at=None)
+
+
+def _is_of(digest: bytes, text: str) -> bool:
+    return hmac.compare_digest(bytes(digest), hashlib.sha256(text.encode()).digest())

@@ -41,18 +41,11 @@ def tenants_of(user: User) -> list[Tenant]:
 
 
 def viewer_of(user: User, tenant: Tenant) -> Viewer | None:
-    """Return the person as a viewer of the tenant, or None where they hold no role in it."""
-    return viewer_by_id(user.pk, tenant)
-
-
-def viewer_by_id(user_id: int, tenant: Tenant) -> Viewer | None:
-    """Return the person with this id as a viewer of the tenant, or None where they hold no role in it."""
-    of_tenant = Q(tenant=tenant) | Q(partner_id=tenant.partner_id)
-    held = list(Membership.objects.filter(of_tenant, user_id=user_id, user__is_active=True).select_related("user"))
-    if not held:
-        return None
-    user, roles = held[0].user, frozenset(Role(membership.role) for membership in held)
-    return Viewer(tenant, f"user:{user.pk}", str(user), _rights(roles), roles, user)
+    """Return the person as a viewer of the tenant, or None where they hold no role in it or are inactive."""
+    of_tenant = Q(tenant_id=tenant.pk) | Q(partner_id=tenant.partner_id)
+    held = Membership.objects.filter(of_tenant, user_id=user.pk).values_list("role", flat=True)
+    roles = frozenset(Role(role) for role in held) if user.is_active else frozenset()
+    return Viewer(tenant, f"user:{user.pk}", str(user), _rights(roles), roles, user) if roles else None
 
 
 def service_viewer(tenant: Tenant, prefix: str) -> Viewer:

@@ -13,10 +13,10 @@ from rest_framework.authentication import SessionAuthentication as DrfSessionAut
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ValidationError
 from rest_framework.request import Request
 
-from partners.keys import bearer, find_holder
+from partners.keys import bearer, find_key
 from partners.models import Tenant, User
 from partners.models.keys import KeyKind
-from partners.viewer import Viewer, service_viewer, tenants_of, viewer_by_id, viewer_of
+from partners.viewer import Viewer, service_viewer, tenants_of, viewer_of
 
 Found: TypeAlias = "tuple[User | None, Viewer]"
 #: The query parameter and the session's key that name the tenant a browser works in.
@@ -57,13 +57,10 @@ class SessionAuthentication(DrfSessionAuthentication):
 
 
 def _token_viewer(text: str) -> Viewer | None:
-    holder = find_holder(KeyKind.API, text)
-    if holder is None:
+    key = find_key(KeyKind.API, text)
+    if key is None:
         return None
-    tenant = Tenant.objects.select_related("partner").get(pk=holder.tenant_id)
-    if holder.user_id is None:
-        return service_viewer(tenant, holder.prefix)
-    return viewer_by_id(holder.user_id, tenant)
+    return service_viewer(key.tenant, key.prefix) if key.user is None else viewer_of(key.user, key.tenant)
 
 
 def _tenant_of_session(request: Request, user: User) -> Tenant:
