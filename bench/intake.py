@@ -20,9 +20,9 @@ from bench.rounds import Loads, Series, alternate, ratio, turn
 from bench.system import System
 from bench.table import Figure
 
-CONNECTIONS = 16
+CONNECTIONS = 32
 #: Requests of 512 spans in one turn: in earnest, in the quick form, and of a peer that takes a few hundred spans/s.
-REQUESTS, _QUICK_REQUESTS, _SLOW_REQUESTS = 240, 60, 9
+REQUESTS, _QUICK_REQUESTS, _SLOW_REQUESTS = 480, 60, 9
 _QUICK_ROUNDS, _SLOW_ROUNDS = 3, 3
 _KEYS = {"Phoenix": "phoenix", "MLflow": "mlflow", "COPY": "copy"}
 
@@ -69,7 +69,7 @@ def _try_connections(andon: Andon, loads: Loads, database: Database, patience_s:
     """One turn with each number of connections, after a warm-up; Andon keeps the best."""
     turn(andon, loads.make(REQUESTS), database, patience_s=patience_s)
     rates: dict[int, float] = {}
-    for number in (4, 8, 16):
+    for number in (8, 16, 32):
         andon.connections = number
         rates[number] = turn(andon, loads.make(REQUESTS), database, patience_s=patience_s).rate
         print(f"  {number} connections: {rates[number]:,.0f} spans/s", flush=True)

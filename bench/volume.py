@@ -18,7 +18,7 @@ from bench.intake import CONNECTIONS, REQUESTS
 from bench.loading import fill
 from bench.measures import memory, stored, wait_for_quiet
 from bench.outcome import Options, Outcome
-from bench.rounds import Loads, alternate, ratio
+from bench.rounds import Loads, Series, alternate, ratio
 from bench.table import Figure
 from console.embedded.home import PROJECT
 
@@ -53,6 +53,15 @@ def main(options: Options) -> Outcome:
                 Figure(
                     *("volume", f"rate, full ({compared.low:.3g} to {compared.high:.3g})", series["full"].rate()),
                     *("spans/s", "empty", compared.median),
+                ),
+                *(
+                    Figure("volume", f"{name}: CPU of {part}", spent, "µs/span")
+                    for name, each in series.items()
+                    for part, spent in (("server", each.server_cpu()), ("database", each.cpu("database")))
+                ),
+                *(
+                    Figure("volume", f"{name}: in the write-ahead log", each.wal(), "B/span")
+                    for name, each in series.items()
                 ),
                 Figure("volume", "web worker: most memory ever held", held, "MB"),
             ]

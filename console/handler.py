@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 
-class Handler(ASGIHandler):  # type: ignore[misc]  # Django ships no types
+class Handler(ASGIHandler):
     """As Django's own, but middleware and view run in the request's thread, without going back to the loop between.
 
     Django's way changes threads at each middleware that is only synchronous and again at the view, and a receiver of

@@ -98,8 +98,8 @@ class DeadLetterFact:
 class DeadLetterWindow:
     """The dead letters that one payload added to one workflow and destination with one error class.
 
-    `open_keys` are the business keys of every member that is open, the fresh ones included; `open_value` is the money
-    that the sources say is at stake in them, None where they say nothing.
+    `open_keys` are the business keys of every member that is open, the fresh ones included, None where they are too
+    many to be named; `open_value` is the money that the sources say is at stake in them, None where they say nothing.
     """
 
     workflow: WorkflowFacts
@@ -109,7 +109,7 @@ class DeadLetterWindow:
     fresh: tuple[DeadLetterFact, ...]
     open_before: int
     now: datetime
-    open_keys: tuple[BusinessKey, ...] = ()
+    open_keys: tuple[BusinessKey, ...] | None = ()
     open_value: float | None = None
 
 

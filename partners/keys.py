@@ -71,5 +71,5 @@ def _live(kind: KeyKind, text: str) -> QuerySet[KeyDigest]:
     return KeyDigest.objects.filter(prefix=match.group(2), kind=kind, revoked_at=None)
 
 
-def _is_of(digest: bytes, text: str) -> bool:
+def _is_of(digest: bytes | memoryview, text: str) -> bool:
     return hmac.compare_digest(bytes(digest), hashlib.sha256(text.encode()).digest())

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from monitoring.destinations import is_dead_letter
 from monitoring.detect.impact import impact, severity
 from monitoring.detect.thresholds import limit, overlaid
-from monitoring.detect.titles import business_units, subject, units
-from monitoring.facts import BusinessKey
+from monitoring.detect.titles import business_units, counted, subject
 from monitoring.findings import DeadLetterFact, DeadLetterWindow, Evidence, Finding, Kind, NextStep
 
 _MAX_EVIDENCE = 20
@@ -34,8 +33,9 @@ class DeadLetter:
             return ()
         limits = overlaid(DeadLetterThresholds(), thresholds)
         fresh_keys = (key for letter in window.fresh for key in letter.keys)
-        keys = tuple(dict.fromkeys((*fresh_keys, *window.open_keys)))
-        kind, known = business_units(keys)
+        keys = tuple(dict.fromkeys((*fresh_keys, *(window.open_keys or ()))))
+        # Of too many to be named only the fresh ones' orders are known, which say nothing of how many there are.
+        kind, known = business_units(keys if window.open_keys is not None else ())
         open_now = window.open_before + len(window.fresh)
         return (
             Finding(
@@ -43,7 +43,7 @@ class DeadLetter:
                 severity=severity(
                     window.process, raised=(open_now >= limits.many_open, window.process.regulated)
                 ),
-                title=_title(window, keys, open_now),
+                title=_title(window, counted(known, kind) if known else counted(open_now, "message")),
                 fingerprint=_fingerprint(window),
                 occurred_at=max(letter.died_at for letter in window.fresh),
                 count=len(window.fresh),
@@ -73,8 +73,7 @@ def _fingerprint(window: DeadLetterWindow) -> str:
     return f"dead_letter:{place}:{window.destination}:{window.error_class}"
 
 
-def _title(window: DeadLetterWindow, keys: tuple[BusinessKey, ...], open_now: int) -> str:
-    hit = units(keys, open_now)
+def _title(window: DeadLetterWindow, hit: str) -> str:
     return f"{subject(window.workflow, window.process)}: {hit} {_where(window.destination)}"
 
 

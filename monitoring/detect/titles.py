@@ -35,12 +35,6 @@ def counted(number: int, kind: str) -> str:
     return f"{number} {_PLURALS.get(kind, kind.replace('_', ' ') + 's')}"
 
 
-def units(keys: Iterable[BusinessKey], messages: int) -> str:
-    """What was hit, in business words: distinct orders (lots, shipments, ...) where known, else messages."""
-    kind, found = business_units(keys)
-    return counted(found, kind) if found else counted(messages, "message")
-
-
 def business_units(keys: Iterable[BusinessKey]) -> tuple[str, int]:
     """The type of key that says most about the business, and how many different ones of it there are."""
     by_type: dict[str, set[str]] = {}

@@ -56,12 +56,20 @@ CROSS JOIN LATERAL (
 ) AS known
 GROUP BY asked.place
 """
-_OPEN_GROUP = """
-SELECT count(*) OVER (), sum(value) OVER (), keys::text FROM monitoring_deadletter
-WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+_IN_GROUP = """
+tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
   AND process_id IS NOT DISTINCT FROM %s::bigint AND destination = %s AND error_class = %s AND state = 'open'
-ORDER BY died_at DESC LIMIT 500
 """
+#: Of so many dead letters in one group each is named to tell how many orders they are. In a larger one they are counted
+#: as messages: it is read again with every further dead letter, and nobody asks whether it is 3,999 or 4,000.
+_MOST_NAMED = 500
+_OPEN_GROUP = f"""
+SELECT whole.many, whole.worth, named.keys
+FROM (SELECT count(*) AS many, sum(value) AS worth FROM monitoring_deadletter WHERE {_IN_GROUP}) AS whole
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(keys ORDER BY died_at DESC)::text AS keys FROM monitoring_deadletter
+    WHERE whole.many <= {_MOST_NAMED} AND {_IN_GROUP}) AS named ON true
+"""  # noqa: S608  Constants of ours.
 _KEYS_OF_RUNS = """
 SELECT DISTINCT key_type, value FROM monitoring_businesskey
 WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s) LIMIT 500
@@ -121,7 +129,7 @@ class WindowReader:
             fact = dead.placed.fact
             groups[_service(dead.placed), fact.destination[:300], fact.error_class[:200]].append(dead)
         return tuple(
-            (key, tuple(members), ask(_OPEN_GROUP, [*key[0], *key[1:]]))
+            (key, tuple(members), ask(_OPEN_GROUP, [*key[0], *key[1:]] * 2))
             for key, members in sorted(groups.items(), key=str)
         )
 
@@ -137,18 +145,19 @@ class WindowReader:
         members: Sequence[FreshDeadLetter],
         found: Sequence[Row],
     ) -> DeadLetterWindow:
-        open_before = found[0][0] - len(members) if found else 0
-        open_keys = [BusinessKey(key["type"], key["value"]) for _, _, keys in found for key in json.loads(keys)]
+        many, worth, named = found[0]
+        lists = json.loads(named or "[]")
+        open_keys = dict.fromkeys(BusinessKey(key["type"], key["value"]) for keys in lists for key in keys)
         return DeadLetterWindow(
             workflow=self._workflow(service[0]),
             process=process_facts(self.desk.catalogue, service[1]),
             destination=destination,
             error_class=error_class,
             fresh=tuple(_dead_fact(member) for member in members),
-            open_before=max(0, open_before),
+            open_before=max(0, many - len(members)),
             now=self.desk.now,
-            open_keys=tuple(dict.fromkeys(open_keys)),
-            open_value=float(found[0][1]) if found and found[0][1] is not None else None,
+            open_keys=tuple(open_keys) if many <= _MOST_NAMED else None,
+            open_value=float(worth) if worth is not None else None,
         )
 
     def attempts(self, attempts: Iterable[PlacedAttempt]) -> tuple[AttemptWindow, ...]:

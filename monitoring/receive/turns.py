@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 #: group that takes longer than this waits for something, and holds the others up no more.
 _USUAL_S = 0.25
 #: What is so many times smaller than what goes together need not wait for it: an alert rarely comes in a full batch.
-_SHORT = 32
+_SHORT = 80
 #: Senders that were answered together come back within moments of each other. The next group waits this long for them:
 #: begun with the first, it would be of one request each second time, and a transaction costs as much as 200 spans.
 _MOMENT_S = 0.01

@@ -57,6 +57,17 @@ def test_it_counts_a_second_one_in_the_same_alert(owner: Member, process: Proces
     assert alert.last_seen_at > alert.first_seen_at
 
 
+def test_it_counts_messages_once_there_are_too_many_to_read_each_again(owner: Member, process: Process) -> None:
+    take_events(owner.tenant.pk, *(died(f"m-{number}", order_id=str(number)) for number in range(499)))
+    take_events(owner.tenant.pk, died("m-499", order_id="499"))
+    assert [alert.title.partition(" stuck")[0] for alert in alerts(owner, "dead_letter")] == [
+        "Order release ERP → MES: 500 orders"
+    ]
+    take_events(owner.tenant.pk, died("m-500", order_id="500"))
+    [alert] = alerts(owner, "dead_letter")
+    assert (alert.title.partition(" stuck")[0], alert.count) == ("Order release ERP → MES: 501 messages", 501)
+
+
 def test_it_keeps_another_error_in_another_alert(owner: Member, process: Process) -> None:
     take_events(owner.tenant.pk, died("m-1"), died("m-2", error_class="ValueError"))
     assert [alert.count for alert in alerts(owner, "dead_letter")] == [1, 1]

@@ -99,6 +99,16 @@ def test_it_names_what_it_knows_of_the_unit(fresh: tuple[DeadLetterFact, ...], d
     assert found(*fresh, destination=destination, process=NORMAL).title == title
 
 
+def test_it_counts_messages_where_the_group_is_too_large_to_name_its_orders() -> None:
+    whole = replace(window(*ORDERS, open_before=3997), open_keys=None)
+    (finding,) = DeadLetter().examine(whole, {})
+
+    assert finding.title == "Order release ERP → MES: 4000 messages stuck in dead-letter queue erp.orders.dlq"
+    assert [key.value for key in finding.keys[:3]] == ["4711", "x", "4712"]
+    assert finding.figures["open"] == 4000
+    assert any("4000 messages" in part.why or "4000 messages" in part.label for part in finding.impact.parts)
+
+
 def test_it_names_the_automation_where_no_process_is_known() -> None:
     assert found(ORDERS[0], process=UNOWNED).title.startswith("erp-bridge: release order: 1 order stuck")
 
