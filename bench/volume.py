@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
+
+import psycopg
 
 from bench.andon import Andon
 from bench.database import Database
@@ -18,13 +21,16 @@ from bench.intake import CONNECTIONS, REQUESTS
 from bench.loading import fill
 from bench.measures import memory, stored, wait_for_quiet
 from bench.outcome import Options, Outcome
-from bench.rounds import Loads, Series, alternate, ratio
+from bench.rounds import Loads, alternate, ratio
 from bench.table import Figure
 from console.embedded.home import PROJECT
 
 _TENANTS = 4
 _QUICK_STORED, _QUICK_REQUESTS = 200_000, 60
 _RUNS, _WARM_UP = 300, 30
+#: What filling leaves to be done later belongs to filling, not to the turns after it.
+_DUE = "SELECT count(*) FROM monitoring_timer WHERE kind = 'run_settle'"
+_REST_S, _LONGEST_REST_S = 5, 600
 _LIMITS = "SELECT min(id), max(id) FROM monitoring_run WHERE tenant_id = %s"
 _WHOLE = "SELECT id FROM monitoring_run WHERE tenant_id = %s AND id = ANY(%s) AND span_count = %s"
 
@@ -81,15 +87,28 @@ def _filled(full: Andon, database: Database, wanted: int, patience_s: float) -> 
         before = stored(connection)
         print(f"  storing {wanted:,} spans in {_TENANTS} tenants", flush=True)
         spans, seconds = fill(full, tenants, wanted)
+        rested = _rest(connection)
         wait_for_quiet(patience_s)
         database.checkpoint()
         grown = stored(connection).since(before)
-    print(f"  stored {spans:,} spans in {seconds:.0f} s", flush=True)
+    print(f"  stored {spans:,} spans in {seconds:.0f} s; at rest {rested:.0f} s later", flush=True)
     return Outcome([
         Figure("volume", f"stored {spans:,} spans, building them included", spans / seconds, "spans/s"),
         Figure("volume", "on disk, tables and indexes", grown.tables / spans, "B/span"),
         Figure("volume", "in the write-ahead log", grown.wal / spans, "B/span"),
     ])  # fmt: skip
+
+
+def _rest(connection: psycopg.Connection[Any]) -> float:
+    """Wait until every trace that came in parts is settled; return the seconds it took."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < _LONGEST_REST_S:
+        row = connection.execute(_DUE).fetchone()
+        assert row is not None
+        if not row[0]:
+            break
+        time.sleep(_REST_S)
+    return time.monotonic() - begun
 
 
 def _read_back(full: Andon, database: Database, patience_s: float) -> Outcome:
