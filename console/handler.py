@@ -36,4 +36,8 @@ class Handler(ASGIHandler):
     def _answered(self, request: HttpRequest) -> Any:
         close_old_connections()
         reset_queries()
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.streaming:
+            # An open page listens for hours: a connection that it held on to would be one less for everybody.
+            close_old_connections()
+        return response

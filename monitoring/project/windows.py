@@ -61,7 +61,7 @@ tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
   AND process_id IS NOT DISTINCT FROM %s::bigint AND destination = %s AND error_class = %s AND state = 'open'
 """
 #: Of so many dead letters in one group each is named to tell how many orders they are. In a larger one they are counted
-#: as messages: it is read again with every further dead letter, and nobody asks whether it is 3,999 or 4,000.
+#: as messages: the keys of all would be read again with every further dead letter.
 _MOST_NAMED = 500
 _OPEN_GROUP = f"""
 SELECT whole.many, whole.worth, named.keys

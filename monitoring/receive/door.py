@@ -39,8 +39,8 @@ _LARGE_BYTES = 4 << 20
 #: A body that says what it holds may hold somewhat more, where that is an estimate; not so much more that those it is
 #: worked on together with wait for it.
 _SMALL_BYTES, _MOST_TIMES_SAID = 256 << 10, 4
-#: So many bytes, decompressed, are committed together at most: ten thousand spans or so. Against half as many a span
-#: takes 0.95 of the processor time, against a third 0.78; only a tenant that has so much waiting ever gets there.
+#: So many bytes, decompressed, are committed together at most: ten thousand spans or so. A span then takes 0.9
+#: times the processor time that it takes with half as many; only a tenant that has so much waiting ever gets there.
 _TOGETHER_BYTES = 4 << 20
 _WAITING = 256
 
