@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from pytest_django import DjangoDbBlocker
@@ -89,6 +89,15 @@ def test_it_tells_of_an_alert_within_a_second(aster: Online, operator: User) -> 
 def test_it_follows_the_persons_own_tenant_where_none_is_named(aster: Online, operator: User) -> None:
     with opened(aster, aster.session(operator), "/live/") as page:
         settled(page, aster)
+
+
+def test_open_pages_leave_the_others_their_database_connections(aster: Online, operator: User) -> None:
+    cookie = aster.session(operator)
+    with ExitStack() as pages:
+        for _ in range(30):
+            pages.enter_context(opened(aster, cookie, f"/live/?tenant={aster.tenant.slug}"))
+        found = [aster.ask("GET", f"/t/{aster.tenant.slug}/", headers={"Cookie": cookie}).status for _ in range(4)]
+    assert found == [200] * 4
 
 
 def test_it_tells_nothing_of_another_tenant(aster: Online, borealis: Online, operator: User) -> None:
