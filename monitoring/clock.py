@@ -22,16 +22,16 @@ from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
 from monitoring.project.anew import project_units
-from monitoring.project.dead_letters import unit_of_letter
+from monitoring.project.dead_letters import units_of_letters
 from monitoring.project.windows import sla_kind
 from monitoring.settle.runs import runs_settle
 from monitoring.stages import Projected
-from monitoring.timers import Due, timer_done, timers_clear, timers_set
+from monitoring.timers import Due, timers_clear, timers_done, timers_set
 from partners.scope import tenant_scope
 
 ACTOR = "system:clock"
-#: So many runs are settled together: those of one time mostly stand in the same requests.
-_TOGETHER = 100
+#: So many are dealt with together: runs of one time mostly stand in the same requests.
+_AT_ONCE = 100
 
 _log = logging.getLogger(__name__)
 
@@ -41,23 +41,26 @@ def due_handle(due: Due, now: datetime) -> None:
     _HANDLERS[due.kind](due, now)
 
 
-def runs_due_settle(dues: Sequence[Due], now: datetime) -> None:
-    """Settle the runs of these timers, those of a tenant together. One that fails is left to its lease."""
-    by_tenant: dict[int, list[int]] = defaultdict(list)
+def due_handle_together(dues: Sequence[Due], now: datetime) -> None:
+    """Deal with timers of the kinds that are `TOGETHER`, those of a tenant at once. One that fails is left to its
+    lease, and holds up no other."""
+    by_place: dict[tuple[TimerKind, int], list[int]] = defaultdict(list)
     for due in dues:
-        by_tenant[due.tenant_id].append(due.ref)
-    for tenant_id, refs in sorted(by_tenant.items()):
-        for start in range(0, len(refs), _TOGETHER):
-            _settle_together(tenant_id, refs[start : start + _TOGETHER], now)
+        by_place[due.kind, due.tenant_id].append(due.ref)
+    # In the order of TOGETHER: what takes longest comes last, since people wait for the others.
+    for kind, tenant_id in sorted(by_place, key=lambda place: (tuple(TOGETHER).index(place[0]), place[1])):
+        refs = by_place[kind, tenant_id]
+        for start in range(0, len(refs), _AT_ONCE):
+            _together(kind, tenant_id, refs[start : start + _AT_ONCE], now)
 
 
-def _settle_together(tenant_id: int, refs: Sequence[int], now: datetime) -> None:
+def _together(kind: TimerKind, tenant_id: int, refs: Sequence[int], now: datetime) -> None:
     try:
-        runs_settle(tenant_id, refs, now)
-    except Exception:  # noqa: BLE001  One run that fails must not hold up the others; its lease brings it back.
-        _log.exception("%d runs of tenant %d could not be settled together", len(refs), tenant_id)
+        TOGETHER[kind](tenant_id, refs, now)
+    except Exception:  # noqa: BLE001  One that fails must not hold up the others; its lease brings it back.
+        _log.exception("%d timers %s of tenant %d could not be dealt with together", len(refs), kind, tenant_id)
         for ref in refs if len(refs) > 1 else ():
-            _settle_together(tenant_id, [ref], now)
+            _together(kind, tenant_id, [ref], now)
 
 
 def _is_past_due(due: Due, now: datetime) -> bool:
@@ -104,21 +107,16 @@ def _run_quiet(due: Due, now: datetime) -> None:
     if rootless:
         runs_settle(due.tenant_id, [due.ref], now, told_in_full=True)
     with tenant_scope(due.tenant_id, actor=ACTOR):
-        timer_done(due, now)
+        timers_done(due.tenant_id, due.kind, [due.ref], now)
 
 
-def _run_settle(due: Due, now: datetime) -> None:
-    runs_settle(due.tenant_id, [due.ref], now)
-
-
-def _dead_letter(due: Due, now: datetime) -> None:
-    with tenant_scope(due.tenant_id, actor=ACTOR):
-        timers_clear(due.tenant_id, TimerKind.DEAD_LETTER, [due.ref])
-        unit_id = unit_of_letter(due.ref)
-        if unit_id is not None:
-            desk = Desk(due.tenant_id, (), catalogue(), now)
-            projected, _ = project_units([unit_id], desk)
-            notify(alert(detect(projected, desk), desk), desk)
+def _letters_look(tenant_id: int, letter_ids: Sequence[int], now: datetime) -> None:
+    with tenant_scope(tenant_id, actor=ACTOR):
+        desk = Desk(tenant_id, (), catalogue(), now)
+        projected, _ = project_units(units_of_letters(letter_ids), desk)
+        # The units before their timers, as intake locks them. What came to light meanwhile has set its timer anew.
+        timers_done(tenant_id, TimerKind.DEAD_LETTER, letter_ids, now)
+        notify(alert(detect(projected, desk), desk), desk)
 
 
 def _alert_quiet(due: Due, now: datetime) -> None:
@@ -149,8 +147,10 @@ def _notification(due: Due, now: datetime) -> None:
 _HANDLERS: dict[TimerKind, Callable[[Due, datetime], None]] = {
     TimerKind.RUN_SLA: _run_sla,
     TimerKind.RUN_QUIET: _run_quiet,
-    TimerKind.RUN_SETTLE: _run_settle,
-    TimerKind.DEAD_LETTER: _dead_letter,
     TimerKind.ALERT_QUIET: _alert_quiet,
     TimerKind.NOTIFICATION: _notification,
+}
+TOGETHER: dict[TimerKind, Callable[[int, Sequence[int], datetime], object]] = {
+    TimerKind.DEAD_LETTER: _letters_look,
+    TimerKind.RUN_SETTLE: runs_settle,
 }

@@ -133,7 +133,8 @@ class AttemptWindow:
 
     `first_attempts + retries` is all attempts; `retry_successes` counts attempts >= 2 that ended well.
     `earlier` holds retry ratios of the windows just before, newest first; `baseline_ratio` is the usual one at this
-    time (None when there is too little history); `units_by_attempts` maps number of attempts to units.
+    time (None when there is too little history); `units_by_attempts` maps number of attempts to units. Of more units
+    than are read one by one, `errors`, `run_ids` and `keys` are those of the worst: then `keys` are not `complete`.
     """
 
     workflow: WorkflowFacts
@@ -152,6 +153,7 @@ class AttemptWindow:
     run_ids: tuple[int, ...]
     keys: tuple[BusinessKey, ...]
     now: datetime
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

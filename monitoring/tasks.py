@@ -10,8 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from monitoring.clock import due_handle, runs_due_settle
-from monitoring.models.delivery import TimerKind
+from monitoring.clock import TOGETHER, due_handle, due_handle_together
 from monitoring.notify.delivery import deliver
 from monitoring.storage.counting import days_count
 from monitoring.storage.partitions import partitions_drop, partitions_make
@@ -28,13 +27,13 @@ def timers_sweep() -> int:
     """Deal with whatever is due, over all tenants; return how many."""
     handled = 0
     while dues := timers_claim(timezone.now()):
-        for due in (due for due in dues if due.kind is not TimerKind.RUN_SETTLE):
+        for due in (due for due in dues if due.kind not in TOGETHER):
             try:
                 due_handle(due, timezone.now())
             except Exception:  # noqa: BLE001  One timer that fails must not hold up the others; its lease brings it back.
                 _log.exception("timer %s %d of tenant %d failed", due.kind, due.ref, due.tenant_id)
-        # Last, since it takes longest and people wait for the others.
-        runs_due_settle([due for due in dues if due.kind is TimerKind.RUN_SETTLE], timezone.now())
+        # Last, since they take longest and people wait for the others.
+        due_handle_together([due for due in dues if due.kind in TOGETHER], timezone.now())
         handled += len(dues)
     return handled
 

@@ -20,6 +20,7 @@ SELECT %s::int, %s::text, * FROM unnest(%s::bigint[], %s::timestamptz[])
 ON CONFLICT (tenant_id, kind, ref) DO UPDATE SET due_at = excluded.due_at
 """
 _CLEAR = "DELETE FROM monitoring_timer WHERE tenant_id = %s::int AND kind = %s::text AND ref = ANY(%s::bigint[])"
+_DONE = f"{_CLEAR} AND due_at <= %s::timestamptz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,10 @@ def timers_set(tenant_id: int, kind: TimerKind, dues: Iterable[tuple[int, dateti
     tell(_SET, [tenant_id, kind.value, *arrays(["bigint", "timestamptz"], zip(*rows, strict=True))])
 
 
-def timer_done(due: Due, now: datetime) -> None:
-    """Remove a timer that was dealt with, unless it was set anew since it was claimed."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM monitoring_timer WHERE tenant_id = %s AND kind = %s AND ref = %s AND due_at <= %s",
-            [due.tenant_id, due.kind.value, due.ref, now + LEASE],
-        )
+def timers_done(tenant_id: int, kind: TimerKind, refs: Sequence[int], now: datetime) -> None:
+    """Remove timers that were dealt with, unless they were set anew since they were claimed."""
+    if refs:
+        tell(_DONE, [tenant_id, kind.value, *arrays(["bigint"], [refs]), now + LEASE])
 
 
 def timers_clear(tenant_id: int, kind: TimerKind, refs: Sequence[int]) -> None:

@@ -55,7 +55,7 @@ def make_scene(member: Member) -> Scene:
         WorkflowMinute.objects.create(workflow=workflow, process=workflow.process, minute=rows.MORNING)
         IntakeOutcome.objects.create(hour=rows.MORNING, signal="traces", status=400, reason=canary, requests=1)
         IntakeDay.objects.create(day=rows.MORNING.date(), signal="traces", requests=1, counted_to=0)
-        PlainTry.objects.create(unit=1, began_at=rows.MORNING)
+        PlainTry.objects.create(unit=1, place=0, began_at=rows.MORNING)
         Rebuild.objects.create(phase="runs", started_at=rows.MORNING)
         hold = LegalHold.objects.create(since=rows.MORNING.date(), reason=canary, placed_at=rows.MORNING)
         TraceLog.objects.create(trace_id=b"t" * 16, intake=rows.make_intake(signal="logs"))

@@ -83,7 +83,8 @@ class RetryStorm:
         verdict = judge(window, load, limits)
         if verdict.level == "calm":
             return ()
-        kind, known = business_units(window.keys)
+        # The orders of the worst units say nothing of how many there are.
+        kind, known = business_units(window.keys if window.complete else ())
         storm = verdict.level == "storm"
         return (
             Finding(

@@ -222,15 +222,19 @@ class Attempt(TenantModel):
 class PlainTry(TenantModel):
     """A first try that went well, and of what: a death of that unit may be told of later than its redrive.
 
-    `unit` is a 64-bit digest of the unit's id.
+    `unit` is a 64-bit digest of the unit's id, `place` made of it and of the time (project/plain_rows.py). Nobody
+    points at a note, and the table has no key: this one only tells Django its rows apart.
     """
 
+    id = None  # type: ignore[assignment]
+    pk = models.CompositePrimaryKey("tenant", "unit", "began_at")
+    place = models.IntegerField()
     unit = models.BigIntegerField()
     began_at = models.DateTimeField()
     run_id = models.BigIntegerField(null=True)
     event_id = models.BigIntegerField(null=True)
 
-    # Its one index, BRIN on unit, time and run, is made by a migration: Django knows no operator classes there.
+    # Its two indexes, by place, and BRIN on the run, are made by a migration.
 
     def __str__(self) -> str:
         return f"{self.unit:x} at {self.began_at:%Y-%m-%d %H:%M:%S}"

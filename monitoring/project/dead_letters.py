@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +58,10 @@ UPDATE monitoring_deadletter AS dead SET {assigned}
 FROM unnest(%s::bigint[], {arrays}) AS said(id, {names})
 WHERE dead.tenant_id = current_setting('app.tenant_id')::int AND dead.id = said.id
 """
+_UNITS_OF = """
+SELECT unit_id FROM monitoring_deadletter
+WHERE tenant_id = current_setting('app.tenant_id')::int AND id = ANY(%s::bigint[])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +97,9 @@ class Letter:
         return tuple(sorted(kept, key=lambda decision: decision.at))
 
 
-def unit_of_letter(identifier: int) -> str | None:
-    """Return the unit of a dead letter; None where there is none."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT unit_id FROM monitoring_deadletter WHERE tenant_id = current_setting('app.tenant_id')::int "
-            "AND id = %s",
-            [identifier],
-        )
-        found = cursor.fetchone()
-    return str(found[0]) if found else None
+def units_of_letters(ids: Sequence[int]) -> list[str]:
+    """Return the units of these dead letters; of those that are gone, nothing."""
+    return [unit_id for (unit_id,) in execute(_UNITS_OF, arrays(["bigint"], [ids]))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,27 @@ from monitoring.project.attempts import PlacedAttempt
 from monitoring.rows import arrays, execute, insert_rows
 
 _COLUMNS = [
-    ("tenant_id", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"), ("event_id", "bigint"),
+    ("tenant_id", "int"), ("place", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"),
+    ("event_id", "bigint"),
 ]  # fmt: skip
+#: A note's place: the hour since 1970 in which the try began, and so many bits of the unit, from the lowest number of
+#: four bytes up. An index of the unit alone would be written to all over for each try; of this only the newest hours'
+#: pages are. And few bits are enough: many notes of a busy hour then share one entry of the index.
+_BITS, _LOWEST = 12, -(2**31)
+#: Where a sender's clock is ahead of ours by more than the hour that is going, its tries are noted under this one.
+_FAR = 2 ** (32 - _BITS) - 1
+#: Hours that are looked into one by one, and how far ahead: a clock that was put back left notes of hours to come.
+_MOST_HOURS, _AHEAD = 200, 26
 _OF_UNITS = """
-SELECT note.unit, note.began_at FROM unnest(%s::bigint[]) AS wanted(unit)
--- One at a time: a BRIN index knows nothing of lists.
+SELECT note.unit, note.began_at FROM unnest(%s::bigint[], %s::int[]) AS wanted(unit, place)
 CROSS JOIN LATERAL (
     SELECT unit, began_at FROM monitoring_plaintry
-    WHERE tenant_id = current_setting('app.tenant_id')::int AND unit = wanted.unit AND began_at >= %s OFFSET 0) AS note
+    WHERE tenant_id = current_setting('app.tenant_id')::int AND place = wanted.place AND unit = wanted.unit
+      AND began_at >= %s OFFSET 0) AS note
+"""
+_OF_LONG_AGO = """
+SELECT unit, began_at FROM monitoring_plaintry
+WHERE tenant_id = current_setting('app.tenant_id')::int AND place >= %s AND unit = ANY(%s::bigint[]) AND began_at >= %s
 """
 #: Runs of one time have ids that lie together, so the range finds their pages; each run for itself would be one scan
 #: of the index more.
@@ -36,11 +49,15 @@ DELETE FROM monitoring_plaintry AS known USING unnest(%s::bigint[]) AS wanted(ru
 WHERE tenant_id = current_setting('app.tenant_id')::int AND known.run_id = wanted.run_id
   AND known.run_id BETWEEN %s AND %s
 """
+_FORGET = """
+DELETE FROM monitoring_plaintry
+WHERE tenant_id = current_setting('app.tenant_id')::int AND (place < %s OR place >= %s) AND began_at < %s
+"""
 
 
 def insert_plain(placed: Sequence[PlacedAttempt], desk: Desk) -> None:
     """Note these plain tries; without any, nothing is asked of the database."""
-    insert_rows("monitoring_plaintry", _COLUMNS, sorted({_row(one, desk) for one in placed}, key=itemgetter(1, 2)), "")
+    insert_rows("monitoring_plaintry", _COLUMNS, sorted({_row(one, desk) for one in placed}, key=itemgetter(1)), "")
 
 
 def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], desk: Desk) -> None:
@@ -49,7 +66,7 @@ def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], des
         return
     wanted: dict[int, set[tuple[int, datetime]]] = defaultdict(set)
     for one in placed:
-        _, unit, began_at, run_id, _ = _row(one, desk)
+        _, _, unit, began_at, run_id, _ = _row(one, desk)
         if run_id is not None:
             wanted[run_id].add((unit, began_at))
     known: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
@@ -63,18 +80,47 @@ def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], des
             insert_plain([one for one in placed if one.run_id in other], desk)
 
 
-def plain_news(units: Collection[str], since: datetime) -> dict[str, list[datetime]]:
+def plain_news(units: Collection[str], since: datetime, desk: Desk) -> dict[str, list[datetime]]:
     """Return when first tries at these units began that went well, at `since` or later."""
     by_digest = {unit_digest(unit): unit for unit in units}
     found: dict[str, list[datetime]] = defaultdict(list)
     if by_digest:
-        for unit, began_at in execute(_OF_UNITS, [*arrays(["bigint"], [by_digest]), since]):
+        first, last = _hour(since), _hour(desk.now) + _AHEAD
+        if last - first > _MOST_HOURS:
+            notes = execute(_OF_LONG_AGO, [_place(first, 0), *arrays(["bigint"], [by_digest]), since])
+        else:
+            wanted = [(unit, _place(hour, unit)) for unit in by_digest for hour in (*range(first, last), _FAR)]
+            notes = execute(_OF_UNITS, [*arrays(["bigint", "int"], zip(*wanted, strict=True)), since])
+        for unit, began_at in notes:
             found[by_digest[unit]].append(began_at)
     return found
 
 
-def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, datetime, int | None, int | None]:
+def forget_plain(before: datetime) -> int:
+    """Delete the tenant's notes of tries that began before; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET, [_place(_hour(before) + 1, 0), _place(_FAR, 0), before])
+        return int(cursor.rowcount)
+
+
+def place_of(unit: int, began_at: datetime, now: datetime) -> int:
+    """Return the place of a note about a unit, given its digest, that is written now."""
+    hour = _hour(began_at)
+    return _place(hour if hour <= _hour(now) + 1 else _FAR, unit)
+
+
+def _place(hour: int, unit: int) -> int:
+    return _LOWEST + (hour << _BITS) + (unit & ((1 << _BITS) - 1))
+
+
+def _hour(instant: datetime) -> int:
+    """Nothing of before 1970 or of after the year 2089 is told apart."""
+    hour = int(instant.timestamp()) // 3600
+    return 0 if hour < 0 else min(hour, _FAR)
+
+
+def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, int, datetime, int | None, int | None]:
     give_way()
     fact = placed.fact
-    unit = unit_digest(fact.unit_id[:300])
-    return desk.tenant_id, unit, fact.started_at or placed.at, placed.run_id, placed.event_id
+    unit, began_at = unit_digest(fact.unit_id[:300]), fact.started_at or placed.at
+    return desk.tenant_id, place_of(unit, began_at, desk.now), unit, began_at, placed.run_id, placed.event_id

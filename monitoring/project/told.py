@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from monitoring.desk import Desk
 from monitoring.project.attempts import PlacedAttempt
@@ -22,10 +21,6 @@ from monitoring.project.unit_rows import (
 )
 from monitoring.project.units import Life, Told, life
 from monitoring.rows import at_once
-
-#: A death that is told of this soon was hardly put back, tried again with success and told of before. Looking for that
-#: reads all notes of the last seconds, for which somebody waits; the letter's timer looks in any case.
-_AT_ONCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +95,7 @@ def _has_died(rows: Sequence[Told]) -> bool:
 def _lives(said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter], desk: Desk) -> dict[str, Life | None]:
     deaths = {unit: min(row.at for row in rows if row.is_death) for unit, rows in said.items() if _has_died(rows)}
     # What went well before a unit died is no redrive of it.
-    earlier = {unit: at for unit, at in deaths.items() if desk.now - at > _AT_ONCE}
-    well = plain_news(earlier, min(earlier.values())) if earlier else {}
+    well = plain_news(deaths, min(deaths.values()), desk) if deaths else {}
     return {
         unit: life(rows, well.get(unit, ()), letters[unit].decisions if unit in letters else ())
         for unit, rows in said.items()

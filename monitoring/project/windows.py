@@ -74,16 +74,26 @@ _KEYS_OF_RUNS = """
 SELECT DISTINCT key_type, value FROM monitoring_businesskey
 WHERE tenant_id = current_setting('app.tenant_id')::int AND run_id = ANY(%s) LIMIT 500
 """
-_UNITS = """
-SELECT unit_id, max(attempt), array_agg(DISTINCT run_id) FILTER (WHERE run_id IS NOT NULL),
+_IN_WINDOW = """
+tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND process_id IS NOT DISTINCT FROM %s::bigint
+  AND ended_at >= %s AND ended_at < %s
+"""
+#: All units of a window are counted; the worst are told of in full. What several tell of one try is told once.
+_MOST_UNITS = 500
+_UNITS = f"""
+WITH tried AS MATERIALIZED (
+    SELECT unit, max(attempt) AS most FROM monitoring_attempt WHERE {_IN_WINDOW} GROUP BY unit),
+worst AS MATERIALIZED (SELECT unit FROM tried ORDER BY most DESC, unit LIMIT {_MOST_UNITS})
+SELECT (SELECT jsonb_object_agg(most, many)::text FROM (SELECT most, count(*) AS many FROM tried GROUP BY most) AS how),
+       array_agg(run_id ORDER BY attempt DESC, unit) FILTER (WHERE run_id IS NOT NULL),
        array_agg(error_class) FILTER (WHERE error_class <> '' AND phase <> 'ok')
 FROM (
-    SELECT DISTINCT ON (unit_id, phase, attempt) unit_id, phase, attempt, run_id, error_class FROM monitoring_attempt
-    WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
-      AND process_id IS NOT DISTINCT FROM %s AND ended_at >= %s AND ended_at < %s
-    ORDER BY unit_id, phase, attempt, ended_at, teller) AS told_once
-GROUP BY unit_id ORDER BY max(attempt) DESC LIMIT 2000
-"""
+    SELECT DISTINCT ON (unit, phase, attempt) unit, phase, attempt, run_id, error_class
+    FROM worst CROSS JOIN LATERAL (
+        SELECT phase, attempt, run_id, error_class, ended_at, teller FROM monitoring_attempt
+        WHERE {_IN_WINDOW} AND unit = worst.unit OFFSET 0) AS told
+    ORDER BY unit, phase, attempt, ended_at, teller) AS told_once
+"""  # noqa: S608  Constants of ours.
 
 
 _SPOKEN_OF = f"""
@@ -198,14 +208,15 @@ class WindowReader:
             retries=sums.retries,
             successes=sums.successes,
             retry_successes=sums.retry_successes,
-            units=len(units),
+            units=sum(units.values()),
             errors=dict(errors.most_common(10)),
-            units_by_attempts=dict(Counter(units.values())),
+            units_by_attempts=units,
             earlier=(earlier.ratio, long_before.ratio),
             baseline_ratio=usual.ratio if usual.first_attempts >= FEWEST_RETRIES else None,
             run_ids=tuple(runs[:_MOST_LISTED]),
             keys=_keys_of_runs(runs) or placed.keys,
             now=self.desk.now,
+            complete=sum(units.values()) <= _MOST_UNITS,
         )
 
     def promises(self, runs: Iterable[ProjectedRun]) -> tuple[SlaWindow, ...]:
@@ -283,17 +294,11 @@ def _sums_of_all(asked: Sequence[tuple[int, int | None, datetime, datetime]]) ->
     return found
 
 
-def _units(service: Service, start: datetime, end: datetime) -> tuple[dict[str, int], list[int], Counter[str]]:
-    units: dict[str, int] = {}
-    runs: dict[int, None] = {}
-    errors: Counter[str] = Counter()
-    with connection.cursor() as cursor:
-        cursor.execute(_UNITS, [*service, start, end])
-        for unit_id, attempts, run_ids, classes in cursor.fetchall():
-            units[unit_id] = attempts
-            runs.update(dict.fromkeys(run_ids or ()))
-            errors.update(classes or ())
-    return units, list(runs), errors
+def _units(service: Service, start: datetime, end: datetime) -> tuple[dict[int, int], list[int], Counter[str]]:
+    """How many units were tried so often at most, the runs of the worst of them, and what these failed with."""
+    [[shares, run_ids, classes]] = execute(_UNITS, [*service, start, end] * 2)
+    units = {int(most): many for most, many in json.loads(shares or "{}").items()}
+    return units, list(dict.fromkeys(run_ids or ())), Counter(classes or ())
 
 
 def _keys_of_runs(run_ids: Sequence[int]) -> tuple[BusinessKey, ...]:

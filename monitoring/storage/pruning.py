@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-
+from monitoring.project.plain_rows import forget_plain
 from partners.scope import tenant_scope
 
 ACTOR = "system:storage"
 #: How much later than its redrive a death may be told of and still be seen to be over.
 LATENESS = timedelta(days=7)
 
-_PRUNE = """
-DELETE FROM monitoring_plaintry WHERE tenant_id = current_setting('app.tenant_id')::int AND began_at < %s
-"""
-
 
 def plain_tries_prune(tenant_id: int, now: datetime) -> int:
     """Delete notes that are older than any lateness that is allowed for; return how many."""
-    with tenant_scope(tenant_id, actor=ACTOR), connection.cursor() as cursor:
-        cursor.execute(_PRUNE, [now - LATENESS])
-        return int(cursor.rowcount)
+    with tenant_scope(tenant_id, actor=ACTOR):
+        return forget_plain(now - LATENESS)

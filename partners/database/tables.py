@@ -52,7 +52,8 @@ class TenantTable(_TableOperation):
     """Give a tenant's table composite keys, forced row-level security, grants and, where governed, its trigger.
 
     `governed_columns` audits only updates of those columns: for projections that people may also act on. Without
-    `foreign_keys` it gets none, as a projection's table that is made anew (see DropForeignKeys).
+    `foreign_keys` it gets none, as a projection's table that is made anew (see DropForeignKeys); without `primary_key`
+    it has none, as rows at which nothing points.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class TenantTable(_TableOperation):
         grants: Sequence[str] = READ_WRITE,
         fleet: bool = False,
         foreign_keys: bool = True,
+        primary_key: bool = True,
     ) -> None:
         self.model_name = model_name
         self.foreign_keys = foreign_keys
+        self.primary_key = primary_key
         self.governed = governed
         self.governed_columns = tuple(governed_columns)
         self.redact = tuple(redact)
@@ -76,7 +79,7 @@ class TenantTable(_TableOperation):
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """Describe the operation for the migration writer."""
-        names = ("governed", "governed_columns", "redact", "grants", "fleet", "foreign_keys")
+        names = ("governed", "governed_columns", "redact", "grants", "fleet", "foreign_keys", "primary_key")
         options = {name: getattr(self, name) for name in names}
         return self.__class__.__name__, [self.model_name], options
 
@@ -87,8 +90,9 @@ class TenantTable(_TableOperation):
     def statements(self, model: type[models.Model]) -> Sequence[str]:
         """Return the SQL in order."""
         table = model._meta.db_table
+        key = f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey", ADD PRIMARY KEY (tenant_id, id)'
         statements = [
-            f'ALTER TABLE "{table}" DROP CONSTRAINT "{table}_pkey", ADD PRIMARY KEY (tenant_id, id)',
+            *([key] if self.primary_key else ()),
             *(_foreign_keys(model) if self.foreign_keys else ()),
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
             f'CREATE POLICY tenant ON "{table}" USING (tenant_id = {_TENANT}) WITH CHECK (tenant_id = {_TENANT})',

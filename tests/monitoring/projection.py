@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from monitoring.clock import due_handle, runs_due_settle
+from monitoring.clock import TOGETHER, due_handle, due_handle_together
 from monitoring.models import Timer
 from monitoring.models.delivery import TimerKind
 from monitoring.models.rollups import COUNTERS
@@ -70,8 +70,8 @@ def settle_all(tenant_id: int) -> None:
             return
         later = timezone.now() + timedelta(days=days)
         dues = [Due(tenant_id, TimerKind(timer.kind), timer.ref) for timer in timers]
-        runs_due_settle([due for due in dues if due.kind is TimerKind.RUN_SETTLE], later)
+        due_handle_together([due for due in dues if due.kind in TOGETHER], later)
         for due in dues:
-            if due.kind is not TimerKind.RUN_SETTLE:
+            if due.kind not in TOGETHER:
                 due_handle(due, later)
     raise AssertionError(f"still waiting for {timers} after five rounds")

@@ -112,7 +112,7 @@ def storm(units: int, tries: int, at: datetime) -> list[bytes]:
         traces(
             *(
                 attempt(f"unit-{unit}", number, failed=True, at=at + timedelta(seconds=number), lasts_s=0.1,
-                        said={"andon.max_attempts": 9, "error.type": "TimeoutError"})
+                        said={"andon.max_attempts": 9, "error.type": "TimeoutError", "order.id": f"o-{unit}"})
                 for unit in range(units)
             )
         )
@@ -128,6 +128,19 @@ def test_it_raises_one_storm_that_builds_up_over_several_requests(owner: Member,
     assert (alert.status, alert.process) == ("firing", process)
     assert (alert.figures["first_attempts"], alert.figures["retries"], alert.figures["amplification"]) == (30, 60, 3.0)
     assert "TimeoutError" in alert.reason
+
+
+@pytest.mark.parametrize(("units", "hit"), [(500, "500 orders hit"), (501, "501 messages hit")])
+def test_it_counts_every_unit_of_a_storm_and_the_orders_while_all_are_read(
+    owner: Member, process: Process, units: int, hit: str
+) -> None:
+    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
+    for body in storm(units, 2, at):
+        take(owner.tenant.pk, body)
+    [alert] = alerts(owner, "retry_storm")
+    assert (alert.figures["units"], alert.figures["first_attempts"]) == (units, units)
+    assert alert.evidence[0]["note"] == f"units by attempts: {units} with 2"
+    assert hit in [part["why"] for part in alert.impact_parts]
 
 
 def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:

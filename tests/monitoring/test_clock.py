@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from monitoring import tasks
-from monitoring.clock import due_handle
+from monitoring.clock import TOGETHER, due_handle, due_handle_together
 from monitoring.models import Alert, Notification, Process, Run, Timer, WorkflowMinute
 from monitoring.models.delivery import TimerKind
 from monitoring.tasks import notification_deliver, timers_sweep
@@ -100,8 +100,12 @@ def test_it_winds_itself_up_again_when_it_was_called_too_early(owner: Member, pr
 
 @pytest.mark.parametrize("kind", list(TimerKind))
 def test_it_forgets_what_is_gone(owner: Member, kind: TimerKind) -> None:
-    timers_set(owner.tenant.pk, kind, [(999, timezone.now())])
-    due_handle(Due(owner.tenant.pk, kind, 999), timezone.now())
+    now, due = timezone.now(), Due(owner.tenant.pk, kind, 999)
+    timers_set(owner.tenant.pk, kind, [(999, now)])
+    if kind in TOGETHER:
+        due_handle_together([due], now)
+    else:
+        due_handle(due, now)
     assert timers(owner) == []
 
 

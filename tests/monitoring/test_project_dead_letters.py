@@ -114,6 +114,30 @@ def test_it_is_settled_by_a_later_try_that_ends_well(owner: Member) -> None:
     assert (found.state, found.settled_reason) == ("redriven", "A later attempt ended well.")
 
 
+@pytest.mark.parametrize("hours", [-2000, -300, -190, -3, 0, 1, 30])
+@pytest.mark.parametrize(("after", "state"), [(-1, "open"), (1, "redriven")])
+def test_it_is_settled_by_a_first_try_that_was_told_of_before_whenever_that_was(
+    owner: Member, hours: int, after: int, state: str
+) -> None:
+    at = minute(0) + timedelta(hours=hours)
+    take(owner.tenant.pk, traces(attempt("u", 1, at=at + timedelta(minutes=after))))
+    take(owner.tenant.pk, traces(attempt("u", 3, phase="dead", at=at), attempt("other", 3, phase="dead", at=at)))
+    with owner.scope():
+        assert dict(DeadLetter.objects.values_list("unit_id", "state")) == {"u": state, "other": "open"}
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+def test_it_finds_what_was_told_before_the_clock_was_put_back(
+    owner: Member, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = now() + timedelta(hours=hours)
+    with monkeypatch.context() as patched:
+        patched.setattr("monitoring.receive.accept.timezone.now", lambda: ahead)
+        take(owner.tenant.pk, traces(attempt("u", 1, at=ahead)))
+    take(owner.tenant.pk, traces(attempt("u", 3, phase="dead", at=minute(0))))
+    assert letter(owner).state == "redriven"
+
+
 def test_it_finds_the_workflow_of_a_run_that_another_request_named_more_surely(owner: Member) -> None:
     named = span("workflow.execute", trace=5, number=1, said={"andon.workflow": "order-release"}, at=minute(1))
     child = span(

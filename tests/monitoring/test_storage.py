@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from monitoring.models import Intake, IntakeDay, LegalHold, PlainTry
 from monitoring.models.intake import first_id
+from monitoring.project.plain_rows import place_of
 from monitoring.selectors.usage import usage_by_day
 from monitoring.services.legal_holds import hold_place, hold_release
 from monitoring.storage.counting import days_count
@@ -222,8 +223,13 @@ def test_notes_of_tries_go_once_no_death_can_come_late_enough(owner: Member, str
     for member in (owner, stranger):
         with member.scope():
             for unit, age in ((1, LATENESS + timedelta(seconds=1)), (2, LATENESS - timedelta(seconds=1))):
-                PlainTry.objects.create(unit=unit, began_at=now - age)
-    assert plain_tries_prune(owner.tenant.pk, now) == 1
-    for member, left in ((owner, [2]), (stranger, [1, 2])):
+                began_at = now - age
+                PlainTry.objects.create(unit=unit, place=place_of(unit, began_at, began_at), began_at=began_at)
+            # Of a sender whose clock was ahead at the time.
+            began_at = now - LATENESS - timedelta(days=1)
+            place = place_of(3, began_at, began_at - timedelta(days=2))
+            PlainTry.objects.create(unit=3, place=place, began_at=began_at)
+    assert plain_tries_prune(owner.tenant.pk, now) == 2
+    for member, left in ((owner, [2]), (stranger, [1, 2, 3])):
         with member.scope():
             assert sorted(PlainTry.objects.values_list("unit", flat=True)) == left
