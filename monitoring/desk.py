@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from monitoring.findings import TrySums
+from monitoring.findings import Heed, TrySums
 from monitoring.rules import Catalogue
 
 
@@ -19,9 +19,9 @@ class Desk:
     intakes: tuple[int, ...]
     catalogue: Catalogue
     now: datetime
-    #: Whether the sums of a window, and the ratio of the one before, can mean anything to a detector. Spares reading
-    #: the rest of it.
-    heeds: Callable[[TrySums, float], bool] = field(default=lambda sums, earlier: True)  # noqa: ARG005
+    #: How much of a window a detector has to see, given its sums and the ratio of the one before. Spares reading the
+    #: rest of it.
+    heeds: Callable[[TrySums, float], Heed] = field(default=lambda sums, earlier: Heed.WHOLE)  # noqa: ARG005
 
     @property
     def intake_id(self) -> int:

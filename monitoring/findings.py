@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -127,6 +127,15 @@ class TrySums(NamedTuple):
         return self.retries / self.first_attempts if self.first_attempts else float(bool(self.retries))
 
 
+class Heed(IntEnum):
+    """How much of a window's attempts a detector has to see, given its sums."""
+
+    NOTHING = 0
+    #: The newest of them, as examples; the sums say the rest.
+    NEWEST = 1
+    WHOLE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptWindow:
     """Attempts of one workflow in five minutes of event time that end with the newest attempt.
@@ -134,7 +143,8 @@ class AttemptWindow:
     `first_attempts + retries` is all attempts; `retry_successes` counts attempts >= 2 that ended well.
     `earlier` holds retry ratios of the windows just before, newest first; `baseline_ratio` is the usual one at this
     time (None when there is too little history); `units_by_attempts` maps number of attempts to units. Of more units
-    than are read one by one, `errors`, `run_ids` and `keys` are those of the worst: then `keys` are not `complete`.
+    than are read one by one, `errors`, `run_ids` and `keys` are those of the worst: then `keys` are not `complete`. Of
+    a window that is read in part (`Heed.NEWEST`) the first attempts stand for the units.
     """
 
     workflow: WorkflowFacts

@@ -10,7 +10,7 @@ from monitoring.detect.dead_letter import DeadLetter
 from monitoring.detect.retry_storm import RetryStorm
 from monitoring.detect.sla import SlaBreach
 from monitoring.detect.unmapped import Unmapped
-from monitoring.findings import AttemptWindow, Finding, Kind, TrySums
+from monitoring.findings import AttemptWindow, Finding, Heed, Kind, TrySums
 
 W_contra = TypeVar("W_contra", contravariant=True)
 _NONE: Mapping[str, float] = MappingProxyType({})
@@ -40,10 +40,10 @@ def detectors_for(window: object) -> tuple[Detector[Any], ...]:
     return tuple(detector for detector in (*BUILT_IN, *_added) if isinstance(window, detector.window))
 
 
-def heeds_tries(thresholds: Mapping[str, Mapping[str, float]]) -> Callable[[TrySums, float], bool]:
-    """Say of a window's sums and the ratio of the one before whether any detector may find something in it.
+def heeds_tries(thresholds: Mapping[str, Mapping[str, float]]) -> Callable[[TrySums, float], Heed]:
+    """Say of a window's sums and the ratio of the one before how much of it the detectors have to see.
 
-    A detector that has no `heeds(sums, earlier, thresholds)` may find something in every window.
+    A detector that has no `heeds(sums, earlier, thresholds)` sees every window whole.
     """
     asked = [
         (getattr(detector, "heeds", None), thresholds.get(detector.kind, _NONE))
@@ -51,8 +51,9 @@ def heeds_tries(thresholds: Mapping[str, Mapping[str, float]]) -> Callable[[TryS
         if issubclass(AttemptWindow, detector.window)
     ]
 
-    def heeded(sums: TrySums, earlier: float) -> bool:
-        return any(heeds is None or heeds(sums, earlier, limits) for heeds, limits in asked)
+    def heeded(sums: TrySums, earlier: float) -> Heed:
+        most = (heeds(sums, earlier, limits) if heeds else Heed.WHOLE for heeds, limits in asked)
+        return max(most, default=Heed.NOTHING)
 
     return heeded
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from monitoring.detect.impact import impact, severity
 from monitoring.detect.thresholds import limit, overlaid
 from monitoring.detect.titles import business_units, counted, duration, subject
-from monitoring.findings import AttemptWindow, Evidence, Finding, Kind, NextStep, Severity, TrySums
+from monitoring.findings import AttemptWindow, Evidence, Finding, Heed, Kind, NextStep, Severity, TrySums
 
 _MAX_EVIDENCE = 20
 
@@ -62,20 +62,22 @@ class RetryStorm:
     kind = Kind.RETRY_STORM
     window = AttemptWindow
 
-    def heeds(self, sums: TrySums, earlier: float, thresholds: Mapping[str, float]) -> bool:
-        """Say whether `judge` can find a window with these sums anything but calm, whatever else it holds."""
+    def heeds(self, sums: TrySums, earlier: float, thresholds: Mapping[str, float]) -> Heed:
+        """Say what `judge` can find in a window with these sums, whatever else it holds: of a storm it has to see all,
+        of a warning some examples."""
         limits = overlaid(RetryStormThresholds(), thresholds)
         first, retries, successes, retry_successes = sums
         if retries < limits.min_retries and first < limits.min_first_attempts:
-            return False
-        if not first or earlier > limits.warn_ratio:
-            return not first or sums.ratio > limits.warn_ratio
+            return Heed.NOTHING
         # Units can only lower the amplification, and goodput is never usually above 1.
-        return sums.ratio > limits.storm_ratio and (
+        storm = sums.ratio > limits.storm_ratio and (
             1 + sums.ratio >= limits.amplification
             or 1 - successes / (first + retries) >= limits.goodput_drop
             or retry_successes <= limits.retry_success * retries
         )
+        if not first or storm:
+            return Heed.WHOLE
+        return Heed.NEWEST if sums.ratio > limits.warn_ratio and earlier > limits.warn_ratio else Heed.NOTHING
 
     def examine(self, window: AttemptWindow, thresholds: Mapping[str, float]) -> tuple[Finding, ...]:
         limits = overlaid(RetryStormThresholds(), thresholds)

@@ -19,10 +19,10 @@ _COLUMNS = [
     ("tenant_id", "int"), ("place", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"),
     ("event_id", "bigint"),
 ]  # fmt: skip
-#: A note's place: the hour since 1970 in which the try began, and so many bits of the unit, from the lowest number of
+#: A note's place: the hour since 2020 in which the try began, and so many bits of the unit, from the lowest number of
 #: four bytes up. An index of the unit alone would be written to all over for each try; of this only the newest hours'
 #: pages are. And few bits are enough: many notes of a busy hour then share one entry of the index.
-_BITS, _LOWEST = 12, -(2**31)
+_BITS, _LOWEST, _FIRST_HOUR = 14, -(2**31), 438_288
 #: Where a sender's clock is ahead of ours by more than the hour that is going, its tries are noted under this one.
 _FAR = 2 ** (32 - _BITS) - 1
 #: Hours that are looked into one by one, and how far ahead: a clock that was put back left notes of hours to come.
@@ -114,8 +114,8 @@ def _place(hour: int, unit: int) -> int:
 
 
 def _hour(instant: datetime) -> int:
-    """Nothing of before 1970 or of after the year 2089 is told apart."""
-    hour = int(instant.timestamp()) // 3600
+    """Hours of before 2020 are one, and those from the end of 2049 on."""
+    hour = int(instant.timestamp()) // 3600 - _FIRST_HOUR
     return 0 if hour < 0 else min(hour, _FAR)
 
 

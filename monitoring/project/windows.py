@@ -17,6 +17,7 @@ from monitoring.findings import (
     AttemptWindow,
     DeadLetterFact,
     DeadLetterWindow,
+    Heed,
     Kind,
     SlaWindow,
     TrySums,
@@ -78,13 +79,16 @@ _IN_WINDOW = """
 tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s AND process_id IS NOT DISTINCT FROM %s::bigint
   AND ended_at >= %s AND ended_at < %s
 """
-#: All units of a window are counted; the worst are told of in full. What several tell of one try is told once.
-_MOST_UNITS = 500
+#: Of a window that is seen whole all units are counted and the worst told of in full; of another its newest attempts
+#: are read. What several tell of one try is told once.
+_MOST_UNITS = {Heed.WHOLE: 500, Heed.NEWEST: 100}
+_NEWEST = 500
 _UNITS = f"""
-WITH tried AS MATERIALIZED (
-    SELECT unit, max(attempt) AS most FROM monitoring_attempt WHERE {_IN_WINDOW} GROUP BY unit),
-worst AS MATERIALIZED (SELECT unit FROM tried ORDER BY most DESC, unit LIMIT {_MOST_UNITS})
-SELECT (SELECT jsonb_object_agg(most, many)::text FROM (SELECT most, count(*) AS many FROM tried GROUP BY most) AS how),
+WITH seen AS MATERIALIZED (SELECT unit, attempt FROM monitoring_attempt WHERE {_IN_WINDOW} {{newest}}),
+tried AS MATERIALIZED (SELECT unit, max(attempt) AS most FROM seen GROUP BY unit),
+worst AS MATERIALIZED (SELECT unit FROM tried ORDER BY most DESC, unit LIMIT {{units}})
+SELECT (SELECT count(*) FROM seen),
+       (SELECT jsonb_object_agg(most, many)::text FROM (SELECT most, count(*) AS many FROM tried GROUP BY most) AS how),
        array_agg(run_id ORDER BY attempt DESC, unit) FILTER (WHERE run_id IS NOT NULL),
        array_agg(error_class) FILTER (WHERE error_class <> '' AND phase <> 'ok')
 FROM (
@@ -94,6 +98,10 @@ FROM (
         WHERE {_IN_WINDOW} AND unit = worst.unit OFFSET 0) AS told
     ORDER BY unit, phase, attempt, ended_at, teller) AS told_once
 """  # noqa: S608  Constants of ours.
+_UNITS_SEEN = {
+    Heed.WHOLE: _UNITS.format(newest="", units=_MOST_UNITS[Heed.WHOLE]),
+    Heed.NEWEST: _UNITS.format(newest=f"ORDER BY ended_at DESC LIMIT {_NEWEST}", units=_MOST_UNITS[Heed.NEWEST]),
+}
 
 
 _SPOKEN_OF = f"""
@@ -185,17 +193,18 @@ class WindowReader:
         before = [(*_service(placed), start - WINDOW, start) for placed, (start, _) in zip(newest, spans, strict=True)]
         sums = _sums_of_all([*asked, *before])
         return tuple(
-            self._attempt_window(placed, now, earlier)
+            self._attempt_window(placed, now, earlier, heed)
             for placed, now, earlier in zip(newest, sums[: len(newest)], sums[len(newest) :], strict=True)
             if now.retries >= FEWEST_RETRIES
-            and self.desk.heeds(now, earlier.ratio)
+            and (heed := self.desk.heeds(now, earlier.ratio))
             and is_due((self.desk.tenant_id, *_service(placed)), Look(now, _window(placed)[1], self.desk.now))
         )
 
-    def _attempt_window(self, placed: PlacedAttempt, sums: TrySums, earlier: TrySums) -> AttemptWindow:
+    def _attempt_window(self, placed: PlacedAttempt, sums: TrySums, earlier: TrySums, heed: Heed) -> AttemptWindow:
         service = _service(placed)
         start, end = _window(placed)
-        units, runs, errors = _units(service, start, end)
+        is_whole, units, runs, errors = _units(service, start, end, heed)
+        count = sum(units.values()) if is_whole else sums.first_attempts
         long_before, usual = _sums_of_all([
             (*service, start - WINDOW * 2, end - WINDOW * 2), (*service, start - timedelta(days=1), start - WINDOW)
         ])  # fmt: skip
@@ -208,7 +217,7 @@ class WindowReader:
             retries=sums.retries,
             successes=sums.successes,
             retry_successes=sums.retry_successes,
-            units=sum(units.values()),
+            units=count,
             errors=dict(errors.most_common(10)),
             units_by_attempts=units,
             earlier=(earlier.ratio, long_before.ratio),
@@ -216,7 +225,7 @@ class WindowReader:
             run_ids=tuple(runs[:_MOST_LISTED]),
             keys=_keys_of_runs(runs) or placed.keys,
             now=self.desk.now,
-            complete=sum(units.values()) <= _MOST_UNITS,
+            complete=is_whole and count <= _MOST_UNITS[heed],
         )
 
     def promises(self, runs: Iterable[ProjectedRun]) -> tuple[SlaWindow, ...]:
@@ -294,11 +303,15 @@ def _sums_of_all(asked: Sequence[tuple[int, int | None, datetime, datetime]]) ->
     return found
 
 
-def _units(service: Service, start: datetime, end: datetime) -> tuple[dict[int, int], list[int], Counter[str]]:
-    """How many units were tried so often at most, the runs of the worst of them, and what these failed with."""
-    [[shares, run_ids, classes]] = execute(_UNITS, [*service, start, end] * 2)
+def _units(
+    service: Service, start: datetime, end: datetime, heed: Heed
+) -> tuple[bool, dict[int, int], list[int], Counter[str]]:
+    """Whether all was read, how many units were tried so often at most, the runs of the worst, what these failed
+    with."""
+    [[seen, shares, run_ids, classes]] = execute(_UNITS_SEEN[heed], [*service, start, end] * 2)
     units = {int(most): many for most, many in json.loads(shares or "{}").items()}
-    return units, list(dict.fromkeys(run_ids or ())), Counter(classes or ())
+    is_whole = heed is Heed.WHOLE or seen < _NEWEST
+    return is_whole, units, list(dict.fromkeys(run_ids or ())), Counter(classes or ())
 
 
 def _keys_of_runs(run_ids: Sequence[int]) -> tuple[BusinessKey, ...]:

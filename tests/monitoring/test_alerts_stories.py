@@ -143,6 +143,25 @@ def test_it_counts_every_unit_of_a_storm_and_the_orders_while_all_are_read(
     assert hit in [part["why"] for part in alert.impact_parts]
 
 
+@pytest.mark.parametrize(("first", "again", "told"), [(100, 15, 15), (3_500, 520, 3_500)])
+def test_it_warns_of_rising_retries_with_the_newest_of_them(
+    owner: Member, process: Process, first: int, again: int, told: int
+) -> None:
+    at = now().replace(second=10, microsecond=0)
+    earlier = [attempt(f"before-{unit}", 1 + (unit > 8), at=at - timedelta(minutes=8)) for unit in range(12)]
+    well = [attempt(f"unit-{unit}", 1, at=at - timedelta(minutes=2), lasts_s=0.1) for unit in range(first)]
+    tries = [attempt(f"unit-{unit}", 2, at=at - timedelta(seconds=90), lasts_s=0.1) for unit in range(again)]
+    for spans in (earlier, well, tries):
+        take(owner.tenant.pk, traces(*spans))
+    [alert] = alerts(owner, "retry_storm")
+    said = {name: alert.figures[name] for name in ("level", "first_attempts", "retries", "units")}
+    assert said == {"level": "warning", "first_attempts": first, "retries": again, "units": told}
+    assert (len(alert.evidence), alert.evidence[0]["note"]) == (
+        min(20, again),
+        f"units by attempts: {min(again, 500)} with 2",
+    )
+
+
 def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:
     at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
     for body in storm(30, 3, at):

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitoring.detect.retry_storm import RetryStorm, RetryStormThresholds, judge, load_of
-from monitoring.findings import AttemptWindow, Finding, ProcessFacts, Severity
+from monitoring.findings import AttemptWindow, Finding, Heed, ProcessFacts, Severity, TrySums
 from tests.monitoring.samples import NORMAL, NOW, ORDER_RELEASE, PROCESS, key
 
 
@@ -101,3 +101,23 @@ def test_it_takes_a_tenants_own_thresholds() -> None:
 
 def test_it_says_how_long_it_lasts() -> None:
     assert "above 20% in the 2 windows before too" in found(replace(window(3, 21), earlier=(3.0, 0.5))).reason
+
+
+@pytest.mark.parametrize(
+    ("sums", "earlier", "heed"),
+    [
+        (TrySums(19, 9, 28, 9), 1.0, Heed.NOTHING),  # too few to judge
+        (TrySums(100, 10, 110, 10), 1.0, Heed.NOTHING),  # within what is warned of
+        (TrySums(100, 15, 115, 15), 0.10, Heed.NOTHING),  # for the first time
+        (TrySums(100, 15, 115, 15), 0.11, Heed.NEWEST),
+        (TrySums(100, 50, 150, 50), 0.11, Heed.NEWEST),  # all come through in the end
+        (TrySums(100, 50, 100, 10), 0.0, Heed.WHOLE),  # next to no retry does
+        (TrySums(100, 50, 119, 20), 0.0, Heed.WHOLE),  # a fifth fails for good
+        (TrySums(100, 100, 200, 100), 0.0, Heed.WHOLE),  # two attempts for each unit
+        (TrySums(0, 30, 30, 30), 0.0, Heed.WHOLE),  # it outlives its first attempts
+    ],
+)
+def test_it_sees_all_of_what_may_be_a_storm_and_examples_of_a_warning(
+    sums: TrySums, earlier: float, heed: Heed
+) -> None:
+    assert RetryStorm().heeds(sums, earlier, {}) is heed
