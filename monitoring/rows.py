@@ -26,15 +26,17 @@ def insert_rows(table: str, columns: Sequence[tuple[str, str]], rows: Sequence[R
 
     Names, types and tail are constants of this package; only values come from outside, and they go as parameters.
     """
+    asked = ask_to_insert(table, columns, rows, tail)
+    return asked.rows() if asked is not None and "RETURNING" in tail else []
+
+
+def ask_to_insert(table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], tail: str) -> Asked | None:
+    """Do the same; the rows may be had later. None where there is nothing to insert."""
     if not rows:
-        return []
+        return None
     names = ", ".join(name for name, _ in columns)
     statement = f"INSERT INTO {table} ({names}) SELECT * FROM {unnested(columns)} {tail}"  # noqa: S608  See above.
-    values = arrays([kind for _, kind in columns], zip(*rows, strict=True))
-    if "RETURNING" in tail:
-        return execute(statement, values)
-    tell(statement, values)
-    return []
+    return ask(statement, arrays([kind for _, kind in columns], zip(*rows, strict=True)))
 
 
 def unnested(columns: Iterable[tuple[str, str]]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from django.db import connections, transaction
 from psycopg import sql
+from psycopg.pq import PipelineStatus
 
 #: The scope of writes that belong to no tenant: partners, tenants themselves, brands. No tenant has this id.
 INSTALLATION = 0
@@ -101,9 +102,15 @@ def _state(scope: Scope, using: str, *, whole: bool) -> None:
         ("app.on_behalf_of", scope.on_behalf_of),
         ("app.reason", scope.reason),
     )
-    statement = "; ".join(f"SET LOCAL {name} = {_literal(value)}" for name, value in wanted if whole or value)
-    with connections[using].cursor() as cursor:
-        cursor.execute(statement)
+    statements = [f"SET LOCAL {name} = {_literal(value)}" for name, value in wanted if whole or value]
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        if connection.connection.info.pipeline_status is PipelineStatus.OFF:
+            cursor.execute("; ".join(statements))
+        else:
+            # They go out with what follows, one by one: a pipeline takes no two statements as one.
+            for statement in statements:
+                cursor.execute(statement)
 
 
 def _literal(value: str) -> str:

@@ -12,7 +12,7 @@ from monitoring.project.plain_tries import plain_tries
 from monitoring.project.rollups import Figures
 from monitoring.project.runs import write_runs
 from monitoring.project.timers import set_letter_timers, set_run_timers
-from monitoring.project.told import write_told
+from monitoring.project.told import ask_of_told, write_told
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
 from monitoring.rows import at_once
@@ -25,8 +25,6 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     workflows = ensure_workflows((*mapped.runs, *mapped.events), desk)
     runs = write_runs(mapped.runs, workflows, desk)
     events = write_events(mapped.events, workflows, desk)
-    write_keys(runs, events, desk)
-    write_trace_logs(mapped.logs, desk)
     figures = Figures()
     for run in runs:
         figures.run(run.row, 1)
@@ -34,8 +32,11 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
             figures.run(run.before, -1)
     for event in events:
         _count(figures, event)
-    told = placed_attempts(runs, events)
-    news = write_told(told, figures, desk)
+    with at_once():
+        write_keys(runs, events, desk)
+        write_trace_logs(mapped.logs, desk)
+        asking = ask_of_told(placed_attempts(runs, events), desk)
+    news = write_told(asking, figures, desk)
     reader = WindowReader(workflows, desk)
     with at_once():
         figures.write(desk.tenant_id)

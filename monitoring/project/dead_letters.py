@@ -132,8 +132,21 @@ def letters_of(asked: Asked) -> dict[str, Letter]:
     return {letter["unit_id"]: letter for letter in letters}
 
 
+def ask_of_deaths(lives: Mapping[str, Life | None]) -> Asked | None:
+    """Ask, for `write_letters`, what was told of the deaths that describe these units' dead letters."""
+    last = [life.last for life in lives.values() if life]
+    identities = [(unit_digest(row.unit_id), *row.identity) for row in last]
+    if not identities:
+        return None
+    return ask(_DESCRIBED, arrays(["bigint", "text", "text", "int", "bytea"], zip(*identities, strict=True)))
+
+
 def write_letters(
-    lives: Mapping[str, Life | None], known: Mapping[str, Letter], figures: Figures, desk: Desk
+    lives: Mapping[str, Life | None],
+    asked: Asked | None,
+    known: Mapping[str, Letter],
+    figures: Figures,
+    desk: Desk,
 ) -> Written:
     """Make the dead letters of these units what their lives say. A unit that never died has none."""
     dead = {unit: life for unit, life in lives.items() if life}
@@ -142,9 +155,9 @@ def write_letters(
     for lost in gone:
         figures.deaths(lost.counted, -1)
     _delete([letter.id for letter in gone])
-    if not dead:
+    if not dead or asked is None:
         return Written(settled=frozenset(settled - {""}), changed=len(gone))
-    described = _described([life.last for life in dead.values()], desk)
+    described = _described([life.last for life in dead.values()], asked, desk)
     made: list[tuple[Any, ...]] = []
     moved: list[tuple[int, tuple[Any, ...]]] = []
     corrected: list[tuple[int, tuple[Any, ...]]] = []
@@ -184,14 +197,10 @@ class _Described:
     keys: str
 
 
-def _described(rows: Collection[Told], desk: Desk) -> dict[str, _Described]:
-    identities = [(unit_digest(row.unit_id), *row.identity) for row in rows]
-    wanted = arrays(["bigint", "text", "text", "int", "bytea"], zip(*identities, strict=True))
+def _described(rows: Collection[Told], asked: Asked, desk: Desk) -> dict[str, _Described]:
     by_unit = {row.unit_id: row for row in rows}
     found = {}
-    for unit, step, destination, error, message, span, confidence, value, *place, intake, told, keys in execute(
-        _DESCRIBED, wanted
-    ):
+    for unit, step, destination, error, message, span, confidence, value, *place, intake, told, keys in asked.rows():
         row, (run_id, event_id, site_id) = by_unit[unit], place
         intake_id = unpacked(bytes(told))[-1] if told else intake
         fact = AttemptFact(

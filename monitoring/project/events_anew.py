@@ -15,9 +15,10 @@ from monitoring.project.events import event_teller, known_event, update_events
 from monitoring.project.keys import correct_keys
 from monitoring.project.plain_tries import plain_tries
 from monitoring.project.rollups import Figures
-from monitoring.project.told import News, write_told
+from monitoring.project.told import News, ask_of_told, write_told
 from monitoring.project.unit_rows import units_told_by
 from monitoring.project.workflows import ensure_workflows
+from monitoring.rows import at_once
 
 _LOCKED = """
 SELECT id, source, event_id, workflow_id, process_id, time, plain_tries FROM monitoring_event
@@ -66,7 +67,9 @@ def project_events_anew(events: Sequence[EventAnew], desk: Desk) -> tuple[News, 
     tellers = {event_teller(before[identifier].source, before[identifier].event_id) for identifier in before}
     units = units_told_by([], sorted(before))
     told = [placed for placed in placed_attempts([], kept) if not placed.plain]
-    news = write_told(told, figures, desk, anew=tellers, also=units)
+    with at_once():
+        asking = ask_of_told(told, desk, anew=tellers, also=units)
+    news = write_told(asking, figures, desk)
     figures.write(desk.tenant_id)
     if gone:
         with connection.cursor() as cursor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 
@@ -13,7 +14,7 @@ from monitoring.desk import Desk
 from monitoring.names import unit_digest
 from monitoring.native.turn import give_way
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.rows import arrays, execute, insert_rows
+from monitoring.rows import Asked, arrays, ask, insert_rows
 
 _COLUMNS = [
     ("tenant_id", "int"), ("place", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"),
@@ -80,20 +81,36 @@ def correct_plain(run_ids: Collection[int], placed: Sequence[PlacedAttempt], des
             insert_plain([one for one in placed if one.run_id in other], desk)
 
 
-def plain_news(units: Collection[str], since: datetime, desk: Desk) -> dict[str, list[datetime]]:
-    """Return when first tries at these units began that went well, at `since` or later."""
-    by_digest = {unit_digest(unit): unit for unit in units}
-    found: dict[str, list[datetime]] = defaultdict(list)
-    if by_digest:
-        first, last = _hour(since), _hour(desk.now) + _AHEAD
-        if last - first > _MOST_HOURS:
-            notes = execute(_OF_LONG_AGO, [_place(first, 0), *arrays(["bigint"], [by_digest]), since])
-        else:
-            wanted = [(unit, _place(hour, unit)) for unit in by_digest for hour in (*range(first, last), _FAR)]
-            notes = execute(_OF_UNITS, [*arrays(["bigint", "int"], zip(*wanted, strict=True)), since])
-        for unit, began_at in notes:
-            found[by_digest[unit]].append(began_at)
-    return found
+@dataclass(frozen=True, slots=True)
+class PlainAsked:
+    """Which units were asked of, by digest, from when on, and what the notes say."""
+
+    units: Mapping[int, str]
+    since: datetime
+    asked: Asked
+
+    def covers(self, deaths: Mapping[str, datetime]) -> bool:
+        """Say whether the answer holds all that these deaths are to be compared with."""
+        return deaths.keys() <= set(self.units.values()) and min(deaths.values()) >= self.since
+
+    def by_unit(self) -> Mapping[str, list[datetime]]:
+        """Return when first tries at these units began that went well."""
+        found: dict[str, list[datetime]] = defaultdict(list)
+        for unit, began_at in self.asked.rows():
+            found[self.units[unit]].append(began_at)
+        return found
+
+
+def ask_of_plain(deaths: Mapping[str, datetime], desk: Desk) -> PlainAsked | None:
+    """Ask of first tries at these units that went well and began since the first of these deaths; None without any."""
+    if not deaths:
+        return None
+    units, since = {unit_digest(unit): unit for unit in deaths}, min(deaths.values())
+    first, last = _hour(since), _hour(desk.now) + _AHEAD
+    if last - first > _MOST_HOURS:
+        return PlainAsked(units, since, ask(_OF_LONG_AGO, [_place(first, 0), *arrays(["bigint"], [units]), since]))
+    wanted = [(unit, _place(hour, unit)) for unit in units for hour in (*range(first, last), _FAR)]
+    return PlainAsked(units, since, ask(_OF_UNITS, [*arrays(["bigint", "int"], zip(*wanted, strict=True)), since]))
 
 
 def forget_plain(before: datetime) -> int:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 
 from monitoring.desk import Desk
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.project.dead_letters import FreshDeadLetter, Letter, ask_of_letters, letters_of, write_letters
-from monitoring.project.plain_rows import insert_plain, plain_news
+from monitoring.project.dead_letters import (
+    FreshDeadLetter,
+    Letter,
+    ask_of_deaths,
+    ask_of_letters,
+    letters_of,
+    write_letters,
+)
+from monitoring.project.plain_rows import PlainAsked, ask_of_plain, insert_plain
 from monitoring.project.rollups import Figures
 from monitoring.project.unit_rows import (
     ask_of_units,
@@ -20,7 +29,7 @@ from monitoring.project.unit_rows import (
     write_attempts,
 )
 from monitoring.project.units import Life, Told, life
-from monitoring.rows import at_once
+from monitoring.rows import Asked, at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +43,22 @@ class News:
     changed: int = 0
 
 
-def write_told(
-    told: Sequence[PlacedAttempt],
-    figures: Figures,
-    desk: Desk,
-    *,
-    anew: Collection[bytes] = (),
-    also: Iterable[str] = (),
-) -> News:
-    """Write what was told, and add to `figures` what it changes. Telling twice equals telling once.
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What was told, and what was asked about its units."""
+
+    troubled: Sequence[PlacedAttempt]
+    anew: Collection[bytes]
+    units: Collection[str]
+    known: Asked
+    letters: Asked
+    plain: PlainAsked | None
+
+
+def ask_of_told(
+    told: Sequence[PlacedAttempt], desk: Desk, *, anew: Collection[bytes] = (), also: Iterable[str] = ()
+) -> Asking | None:
+    """Ask, for `write_told`, what is known of the units that were told of; None where none is worth a look.
 
     Of the tellers in `anew` exactly what `told` says is kept; `also` names further units to look at.
     Plain traffic costs nothing here, unless it names units: then they are noted, with a look whether any is dead.
@@ -54,11 +70,18 @@ def write_told(
     units = {placed.fact.unit_id[:300] for placed in troubled}.union(also)
     units |= dead_among({placed.fact.unit_id[:300] for placed in plain} - units)
     if not units:
+        return None
+    lock_units(desk.tenant_id, units)
+    first_death = _deaths(map(said_of, troubled))
+    return Asking(troubled, anew, units, ask_of_units(units), ask_of_letters(units), ask_of_plain(first_death, desk))
+
+
+def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
+    """Write what was told, and add to `figures` what it changes. Telling twice equals telling once."""
+    if asking is None:
         return News()
-    with at_once():
-        lock_units(desk.tenant_id, units)
-        asked = ask_of_units(units), ask_of_letters(units)
-    before, letters = known_units(asked[0]), letters_of(asked[1])
+    troubled, anew, units = asking.troubled, asking.anew, asking.units
+    before, letters = known_units(asking.known), letters_of(asking.letters)
     stated: dict[tuple[str, str, int, bytes], PlacedAttempt] = {}
     for placed in sorted(troubled, key=lambda placed: said_of(placed).order):
         stated.setdefault(said_of(placed).identity, placed)
@@ -67,8 +90,6 @@ def write_told(
     written = {
         identity: placed for identity, placed in stated.items() if identity not in known or placed.teller in anew
     }
-    delete_attempts(gone)
-    changed = write_attempts(desk.tenant_id, written) + len(gone)
     after = known | {identity: said_of(placed) for identity, placed in written.items()}
     for row in gone:
         del after[row.identity]
@@ -78,7 +99,13 @@ def write_told(
     for unit, rows in now_said.items():
         figures.unit(before.get(unit, []), -1)
         figures.unit(rows, 1)
-    written_letters = write_letters(_lives(now_said, letters, desk), letters, figures, desk)
+    lives = _lives(now_said, letters, asking.plain, desk)
+    delete_attempts(gone)
+    with at_once():
+        new = write_attempts(desk.tenant_id, written)
+        deaths = ask_of_deaths(lives)
+    changed = len(gone) + (len(new.rows()) if new else 0)
+    written_letters = write_letters(lives, deaths, letters, figures, desk)
     said_before = {row.identity[:3] for row in known.values()}
     return News(
         attempts=tuple(placed for identity, placed in written.items() if identity[:3] not in said_before),
@@ -88,14 +115,23 @@ def write_told(
     )
 
 
-def _has_died(rows: Sequence[Told]) -> bool:
-    return any(row.is_death for row in rows)
+def _deaths(rows: Iterable[Told]) -> dict[str, datetime]:
+    """When each unit that died did so first."""
+    found: dict[str, datetime] = {}
+    for row in rows:
+        if row.is_death:
+            found[row.unit_id] = min(row.at, found.get(row.unit_id, row.at))
+    return found
 
 
-def _lives(said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter], desk: Desk) -> dict[str, Life | None]:
-    deaths = {unit: min(row.at for row in rows if row.is_death) for unit, rows in said.items() if _has_died(rows)}
-    # What went well before a unit died is no redrive of it.
-    well = plain_news(deaths, min(deaths.values()), desk) if deaths else {}
+def _lives(
+    said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter], plain: PlainAsked | None, desk: Desk
+) -> dict[str, Life | None]:
+    deaths = _deaths(chain.from_iterable(said.values()))
+    # What went well before a unit died is no redrive of it. Of earlier deaths than were told of now, earlier tries.
+    if deaths and (plain is None or not plain.covers(deaths)):
+        plain = ask_of_plain(deaths, desk)
+    well = plain.by_unit() if plain else {}
     return {
         unit: life(rows, well.get(unit, ()), letters[unit].decisions if unit in letters else ())
         for unit, rows in said.items()

@@ -12,7 +12,7 @@ from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.money import money
 from monitoring.project.units import Told
-from monitoring.rows import Asked, arrays, ask, execute, insert_rows, tell
+from monitoring.rows import Asked, arrays, ask, ask_to_insert, execute, tell
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit", "bigint"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"),
@@ -114,10 +114,10 @@ def said_of(placed: PlacedAttempt) -> Told:
     )  # fmt: skip
 
 
-def write_attempts(tenant_id: int, placed: Mapping[tuple[str, str, int, bytes], PlacedAttempt]) -> int:
-    """Insert or correct these rows; return how many were new or other."""
+def write_attempts(tenant_id: int, placed: Mapping[tuple[str, str, int, bytes], PlacedAttempt]) -> Asked | None:
+    """Insert or correct these rows; the answer has a row for each that is new or other, None where there is nothing."""
     rows = [_values(placed[identity], tenant_id) for identity in sorted(placed)]
-    return len(insert_rows("monitoring_attempt AS old", _COLUMNS, rows, _UPSERT))
+    return ask_to_insert("monitoring_attempt AS old", _COLUMNS, rows, _UPSERT)
 
 
 def delete_attempts(rows: Iterable[Told]) -> None:

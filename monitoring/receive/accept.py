@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -144,8 +145,9 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
     tenant_id = reads[0].arrival.tenant_id
     for left in reversed(range(_TRIES)):
         try:
-            with tenant_scope(tenant_id, actor=ACTOR):
+            with ExitStack() as scope:
                 with at_once():
+                    scope.enter_context(tenant_scope(tenant_id, actor=ACTOR))
                     told = [_ask_to_keep(read) for read in reads]
                     version = ask_of_version()
                 each = [Kept.of(one) for one in told]
