@@ -26,7 +26,8 @@ CREATE TABLE monitoring_plaintry (
     event_id bigint
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0)
 """
-#: As `project/plain_rows.py` has it: what began later than the hour after this one stands under the last of all.
+#: As `project/plain_rows.py` has it; when they were told of is not known, so it is taken for when the try began. What
+#: began later than the hour after this one stands under the last of all.
 COPIED = """
 ALTER TABLE monitoring_plaintry NO FORCE ROW LEVEL SECURITY;
 INSERT INTO monitoring_plaintry (tenant_id, place, unit, began_at, run_id, event_id)

@@ -11,6 +11,7 @@ from operator import itemgetter
 from django.db import connection
 
 from monitoring.desk import Desk
+from monitoring.facts import DEAD_PHASES
 from monitoring.names import unit_digest
 from monitoring.native.turn import give_way
 from monitoring.project.attempts import PlacedAttempt
@@ -20,14 +21,16 @@ _COLUMNS = [
     ("tenant_id", "int"), ("place", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"),
     ("event_id", "bigint"),
 ]  # fmt: skip
-#: A note's place: the hour since 2020 in which the try began, and so many bits of the unit, from the lowest number of
-#: four bytes up. An index of the unit alone would be written to all over for each try; of this only the newest hours'
-#: pages are. And few bits are enough: many notes of a busy hour then share one entry of the index.
+#: A note's place: the hour since 2020 in which it was told of or, if that is later, the try began; and so many bits of
+#: the unit, from the lowest number of four bytes up. An index of the unit alone would be written to all over for each
+#: try; of this only the newest hours' pages are. And few bits are enough: many notes of a busy hour then share one
+#: entry of the index.
 _BITS, _LOWEST, _FIRST_HOUR = 14, -(2**31), 438_288
 #: Where a sender's clock is ahead of ours by more than the hour that is going, its tries are noted under this one.
 _FAR = 2 ** (32 - _BITS) - 1
 #: Hours that are looked into one by one, and how far ahead: a clock that was put back left notes of hours to come.
 _MOST_HOURS, _AHEAD = 200, 26
+_DEAD = [phase.value for phase in DEAD_PHASES]
 _OF_UNITS = """
 SELECT note.unit, note.began_at FROM unnest(%s::bigint[], %s::int[]) AS wanted(unit, place)
 CROSS JOIN LATERAL (
@@ -51,8 +54,11 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND known.run_id = wante
   AND known.run_id BETWEEN %s AND %s
 """
 _FORGET = """
-DELETE FROM monitoring_plaintry
-WHERE tenant_id = current_setting('app.tenant_id')::int AND (place < %s OR place >= %s) AND began_at < %s
+DELETE FROM monitoring_plaintry AS note
+WHERE tenant_id = current_setting('app.tenant_id')::int AND (place < %s OR place >= %s AND began_at < %s)
+  -- Of a unit that died it says how that one stands, for as long as anybody looks.
+  AND NOT EXISTS (SELECT 1 FROM monitoring_attempt AS told WHERE told.tenant_id = note.tenant_id
+                  AND told.unit = note.unit AND told.phase = ANY(%s::text[]))
 """
 
 
@@ -114,16 +120,16 @@ def ask_of_plain(deaths: Mapping[str, datetime], desk: Desk) -> PlainAsked | Non
 
 
 def forget_plain(before: datetime) -> int:
-    """Delete the tenant's notes of tries that began before; return how many."""
+    """Delete the tenant's notes that were told of before that hour, except of units that died; return how many."""
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET, [_place(_hour(before) + 1, 0), _place(_FAR, 0), before])
+        cursor.execute(_FORGET, [_place(_hour(before), 0), _place(_FAR, 0), before, _DEAD])
         return int(cursor.rowcount)
 
 
 def place_of(unit: int, began_at: datetime, now: datetime) -> int:
     """Return the place of a note about a unit, given its digest, that is written now."""
-    hour = _hour(began_at)
-    return _place(hour if hour <= _hour(now) + 1 else _FAR, unit)
+    hour, told = _hour(began_at), _hour(now)
+    return _place(max(hour, told) if hour <= told + 1 else _FAR, unit)
 
 
 def _place(hour: int, unit: int) -> int:

@@ -8,11 +8,11 @@ from monitoring.project.plain_rows import forget_plain
 from partners.scope import tenant_scope
 
 ACTOR = "system:storage"
-#: How much later than its redrive a death may be told of and still be seen to be over.
+#: So long after its redrive was told of a death may be told of, and still be seen to be over.
 LATENESS = timedelta(days=7)
 
 
 def plain_tries_prune(tenant_id: int, now: datetime) -> int:
-    """Delete notes that are older than any lateness that is allowed for; return how many."""
+    """Delete notes that were told of longer ago than any lateness that is allowed for; return how many."""
     with tenant_scope(tenant_id, actor=ACTOR):
         return forget_plain(now - LATENESS)

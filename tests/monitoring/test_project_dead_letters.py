@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monitoring.models import Alert, DeadLetter
+from monitoring.storage.pruning import LATENESS, plain_tries_prune
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, now, redriven, span, take, take_events, traces
 
@@ -124,6 +125,17 @@ def test_it_is_settled_by_a_first_try_that_was_told_of_before_whenever_that_was(
     take(owner.tenant.pk, traces(attempt("u", 3, phase="dead", at=at), attempt("other", 3, phase="dead", at=at)))
     with owner.scope():
         assert dict(DeadLetter.objects.values_list("unit_id", "state")) == {"u": state, "other": "open"}
+
+
+def test_it_stays_settled_when_notes_are_let_go_of_and_more_is_told(owner: Member) -> None:
+    at = minute(0) - timedelta(days=10)
+    take(owner.tenant.pk, traces(attempt("u", 3, phase="dead", at=at)))
+    for unit in ("u", "other"):
+        take(owner.tenant.pk, traces(attempt(unit, 1, at=at + timedelta(days=2))))
+    assert letter(owner).state == "redriven"
+    assert plain_tries_prune(owner.tenant.pk, now() + LATENESS + timedelta(hours=2)) == 1
+    take(owner.tenant.pk, traces(attempt("u", 2, failed=True, at=at - timedelta(hours=1))))
+    assert letter(owner).state == "redriven"
 
 
 @pytest.mark.parametrize("hours", [1, 24])

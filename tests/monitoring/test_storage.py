@@ -229,7 +229,9 @@ def test_notes_of_tries_go_once_no_death_can_come_late_enough(owner: Member, str
             began_at = now - LATENESS - timedelta(days=1)
             place = place_of(3, began_at, began_at - timedelta(days=2))
             PlainTry.objects.create(unit=3, place=place, began_at=began_at)
+            # Of long ago, and told of just now.
+            PlainTry.objects.create(unit=4, place=place_of(4, began_at, now), began_at=began_at)
     assert plain_tries_prune(owner.tenant.pk, now) == 2
-    for member, left in ((owner, [2]), (stranger, [1, 2, 3])):
+    for member, left in ((owner, [2, 4]), (stranger, [1, 2, 3, 4])):
         with member.scope():
             assert sorted(PlainTry.objects.values_list("unit", flat=True)) == left
