@@ -1,8 +1,8 @@
 """What the planner knows of the tables that every request writes to is taken from fewer rows.
 
 Statistics of a column take 300 rows for each entry, a hundred entries by default: thirty thousand rows read and sorted
-column by column, at each tenth (of runs, at each fiftieth) that a table grows by. While spans came in without a
-pause that was a tenth of the processor's time. Intake's statements are planned once, whatever the values; pages need to know
+column by column, at each tenth (of runs, at each fiftieth) that a table grows by. While spans came in without a pause
+that was a tenth of the processor's time. Intake's statements are planned once, whatever the values; pages need to know
 which states are rare, and twenty entries hold all of them.
 """
 
