@@ -26,14 +26,15 @@ _log = logging.getLogger(__name__)
 def timers_sweep() -> int:
     """Deal with whatever is due, over all tenants; return how many."""
     handled = 0
-    while dues := timers_claim(timezone.now()):
+    while dues := timers_claim(claimed_at := timezone.now()):
         for due in (due for due in dues if due.kind not in TOGETHER):
             try:
                 due_handle(due, timezone.now())
             except Exception:  # noqa: BLE001  One timer that fails must not hold up the others; its lease brings it back.
                 _log.exception("timer %s %d of tenant %d failed", due.kind, due.ref, due.tenant_id)
-        # Last, since they take longest and people wait for the others.
-        due_handle_together([due for due in dues if due.kind in TOGETHER], timezone.now())
+        # Last, since they take longest and people wait for the others; by the time of the claim, which tells a timer
+        # that was set anew meanwhile.
+        due_handle_together([due for due in dues if due.kind in TOGETHER], claimed_at)
         handled += len(dues)
     return handled
 
