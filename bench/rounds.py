@@ -126,12 +126,13 @@ def alternate(
 ) -> dict[str, Series]:
     """Let the systems take turns, after a first round that warms all up. `systems` gives each its requests a turn.
 
-    `few` names systems that are too slow to take part in every round, with the rounds they do. Before and after each
-    turn the machine is given up to `patience_s` seconds to come to rest.
+    Every other round goes the other way round: who comes first finds a machine that has rested for longer, which is
+    worth up to a tenth. `few` names systems that are too slow to take part in every round, with the rounds they do.
+    Before and after each turn the machine is given up to `patience_s` seconds to come to rest.
     """
     series = {system.name: Series() for system in systems}
     for number in range(rounds + 1):
-        for system, requests in systems.items():
+        for system, requests in tuple(systems.items())[:: -1 if number % 2 else 1]:
             if number > (few or {}).get(system, rounds):
                 continue
             found = turn(system, loads.make(requests), database, patience_s=patience_s)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from monitoring.alert.raising import QUIET_AFTER, alert
+from monitoring.alert.raising import LOOK_AGAIN, QUIET_AFTER, alert, next_look
 from monitoring.alert.resolving import resolve_alerts
 from monitoring.catalogue import catalogue, process_facts
 from monitoring.desk import Desk
@@ -23,7 +23,8 @@ from monitoring.notify.delivery import deliver
 from monitoring.notify.outbox import notifications_write, notify
 from monitoring.project.anew import project_units
 from monitoring.project.dead_letters import units_of_letters
-from monitoring.project.windows import sla_kind
+from monitoring.project.windows import WindowReader, sla_kind
+from monitoring.project.workflows import Workflows
 from monitoring.settle.runs import runs_settle
 from monitoring.stages import Projected
 from monitoring.timers import Due, timers_clear, timers_done, timers_set
@@ -119,17 +120,37 @@ def _letters_look(tenant_id: int, letter_ids: Sequence[int], now: datetime) -> N
         notify(alert(detect(projected, desk), desk), desk)
 
 
+def _storm_look(due: Due, now: datetime) -> None:
+    """Tell of what a storm's window has gone on by: after its last requests nothing else reads it to its end."""
+    with tenant_scope(due.tenant_id, actor=ACTOR):
+        storms = Alert.objects.filter(pk=due.ref, kind__in=LOOK_AGAIN, workflow__isnull=False)
+        row = storms.exclude(status=AlertStatus.RESOLVED).first()
+        if row is None or row.workflow_id is None:
+            return
+        desk = Desk(due.tenant_id, (), catalogue(), now)
+        windows = WindowReader(Workflows({}), desk).attempts_again(
+            (row.workflow_id, row.process_id),
+            row.last_seen_at,
+            row.last_seen_at + QUIET_AFTER[Kind(row.kind)],
+            (row.figures.get("first_attempts"), row.figures.get("retries")),
+        )
+        notify(alert(detect(Projected(attempts=windows), desk), desk), desk)
+
+
 def _alert_quiet(due: Due, now: datetime) -> None:
+    _storm_look(due, now)
     with tenant_scope(due.tenant_id, actor=ACTOR):
         open_alert = Alert.objects.filter(pk=due.ref).exclude(status=AlertStatus.RESOLVED)
         row = open_alert.select_for_update(of=("self",)).first()
         if row is None:
             timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [due.ref])
             return
-        quiet = QUIET_AFTER[Kind(row.kind)]
+        kind = Kind(row.kind)
+        quiet = QUIET_AFTER[kind]
         over_at = row.last_seen_at + quiet
         if over_at > now:
-            timers_set(due.tenant_id, TimerKind.ALERT_QUIET, [(row.pk, over_at)])
+            next_at = next_look(kind, row.last_seen_at, now)
+            timers_set(due.tenant_id, TimerKind.ALERT_QUIET, [(row.pk, next_at)])
             return
         timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [row.pk])
         minutes = int(quiet.total_seconds() // 60)

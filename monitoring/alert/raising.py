@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from monitoring.alert.resolving import resolve_claimed, resolve_settled
@@ -22,6 +22,8 @@ QUIET_AFTER = {
     Kind.RETRY_STORM: timedelta(minutes=15),
     Kind.SLA_BREACH: timedelta(hours=6),
 }
+#: Kinds whose figures grow without news (`project/looks.py`): while such an alert stands, the clock looks so often.
+LOOK_AGAIN = {Kind.RETRY_STORM: timedelta(seconds=60)}
 _MOST_EVIDENCE = 50
 _FINGERPRINT = 200
 
@@ -96,9 +98,15 @@ def _raised(detected: Detected, desk: Desk) -> tuple[AlertChange, ...]:
         [(identifier, raised, severity, last_seen_at)] = answer.rows()
         changes.append(AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at))
         if finding.kind in QUIET_AFTER:
-            quiet_at = last_seen_at + QUIET_AFTER[finding.kind]
-            timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, quiet_at)])
+            next_at = next_look(finding.kind, last_seen_at, desk.now)
+            timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, next_at)])
     return tuple(changes)
+
+
+def next_look(kind: Kind, last_seen_at: datetime, now: datetime) -> datetime:
+    """When the clock looks next at an alert of a kind that ends by itself."""
+    quiet_at = last_seen_at + QUIET_AFTER[kind]
+    return min(quiet_at, now + LOOK_AGAIN[kind]) if kind in LOOK_AGAIN else quiet_at
 
 
 def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:

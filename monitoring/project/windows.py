@@ -40,7 +40,7 @@ Service: TypeAlias = tuple[int, int | None]
 #: Dead letters by service, destination and error class, with what was asked of those that stand open there.
 Groups: TypeAlias = tuple[tuple[tuple[Service, str, str], tuple[FreshDeadLetter, ...], Asked], ...]
 
-WINDOW = timedelta(minutes=5)
+WINDOW, _MINUTE = timedelta(minutes=5), timedelta(minutes=1)
 #: Below this many retries in a window nothing is asked of the past; no detector fires on fewer.
 FEWEST_RETRIES = 5
 _MOST_LISTED = 20
@@ -56,6 +56,11 @@ CROSS JOIN LATERAL (
       AND process_id IS NOT DISTINCT FROM asked.process_id AND minute >= asked.since AND minute < asked.until
 ) AS known
 GROUP BY asked.place
+"""
+_LATEST_RETRY = """
+SELECT max(minute) FROM monitoring_workflowminute
+WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
+  AND process_id IS NOT DISTINCT FROM %s::bigint AND minute >= %s AND minute < %s AND retries > 0
 """
 _IN_GROUP = """
 tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
@@ -193,24 +198,38 @@ class WindowReader:
         before = [(*_service(placed), start - WINDOW, start) for placed, (start, _) in zip(newest, spans, strict=True)]
         sums = _sums_of_all([*asked, *before])
         return tuple(
-            self._attempt_window(placed, now, earlier, heed)
+            self._attempt_window(_service(placed), _window(placed)[1], now, heed, placed.keys)
             for placed, now, earlier in zip(newest, sums[: len(newest)], sums[len(newest) :], strict=True)
             if now.retries >= FEWEST_RETRIES
             and (heed := self.desk.heeds(now, earlier.ratio))
             and is_due((self.desk.tenant_id, *_service(placed)), Look(now, _window(placed)[1], self.desk.now))
         )
 
-    def _attempt_window(self, placed: PlacedAttempt, sums: TrySums, earlier: TrySums, heed: Heed) -> AttemptWindow:
-        service = _service(placed)
-        start, end = _window(placed)
+    def attempts_again(
+        self, service: Service, end: datetime, until: datetime, told: tuple[int | None, int | None]
+    ) -> tuple[AttemptWindow, ...]:
+        """The window of a service whose last one that was looked at ended at `end`; where it was retried later, before
+        `until`, that later one. None where first attempts and retries are `told` already."""
+        [[latest]] = execute(_LATEST_RETRY, [*service, end, until])
+        ended = end if latest is None else latest + _MINUTE
+        [sums] = _sums_of_all([(*service, ended - WINDOW, ended)])
+        if ended == end and (sums.first_attempts, sums.retries) == told:
+            return ()
+        return (self._attempt_window(service, ended, sums, Heed.WHOLE, ()),)
+
+    def _attempt_window(
+        self, service: Service, end: datetime, sums: TrySums, heed: Heed, keys: tuple[BusinessKey, ...]
+    ) -> AttemptWindow:
+        start = end - WINDOW
         is_whole, units, runs, errors = _units(service, start, end, heed)
         count = sum(units.values()) if is_whole else sums.first_attempts
-        long_before, usual = _sums_of_all([
-            (*service, start - WINDOW * 2, end - WINDOW * 2), (*service, start - timedelta(days=1), start - WINDOW)
+        earlier, long_before, usual = _sums_of_all([
+            *((*service, start - WINDOW * past, end - WINDOW * past) for past in (1, 2)),
+            (*service, start - timedelta(days=1), start - WINDOW),
         ])  # fmt: skip
         return AttemptWindow(
-            workflow=self._workflow(placed.workflow_id),
-            process=process_facts(self.desk.catalogue, placed.process_id),
+            workflow=self._workflow(service[0]),
+            process=process_facts(self.desk.catalogue, service[1]),
             started_at=start,
             ended_at=end,
             first_attempts=sums.first_attempts,
@@ -223,7 +242,7 @@ class WindowReader:
             earlier=(earlier.ratio, long_before.ratio),
             baseline_ratio=usual.ratio if usual.first_attempts >= FEWEST_RETRIES else None,
             run_ids=tuple(runs[:_MOST_LISTED]),
-            keys=_keys_of_runs(runs) or placed.keys,
+            keys=_keys_of_runs(runs) or keys,
             now=self.desk.now,
             complete=is_whole and count <= _MOST_UNITS[heed],
         )
@@ -289,7 +308,7 @@ def _service(placed: PlacedAttempt) -> Service:
 
 
 def _window(placed: PlacedAttempt) -> tuple[datetime, datetime]:
-    end = placed.at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    end = placed.at.replace(second=0, microsecond=0) + _MINUTE
     return end - WINDOW, end
 
 

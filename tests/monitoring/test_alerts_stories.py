@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monitoring.clock import due_handle
-from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, WorkflowMinute
+from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, Timer, WorkflowMinute
 from monitoring.models.delivery import TimerKind
 from monitoring.project import looks
 from monitoring.timers import Due
@@ -120,6 +120,15 @@ def storm(units: int, tries: int, at: datetime) -> list[bytes]:
     ]  # fmt: skip
 
 
+def look_after(member: Member, body: bytes, capture: Any) -> None:
+    """Take it, and remember what was looked at, as after a commit."""
+    with capture() as committed:
+        take(member.tenant.pk, body)
+    for callback in committed:
+        if callback.__module__ == looks.__name__:
+            callback()
+
+
 def test_it_raises_one_storm_that_builds_up_over_several_requests(owner: Member, process: Process) -> None:
     at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
     for body in storm(30, 3, at):
@@ -160,6 +169,31 @@ def test_it_warns_of_rising_retries_with_the_newest_of_them(
         min(20, again),
         f"units by attempts: {min(again, 500)} with 2",
     )
+
+
+def test_it_tells_by_the_clock_of_a_storms_last_retries(
+    owner: Member, process: Process, django_capture_on_commit_callbacks: Any
+) -> None:
+    begun = now()
+    at = begun.replace(second=10, microsecond=0) - timedelta(minutes=2)
+    few = traces(*(attempt(f"unit-{unit}", 3, failed=True, at=at, lasts_s=0.1) for unit in range(3)))
+    for body in (*storm(60, 2, at), few):
+        look_after(owner, body, django_capture_on_commit_callbacks)
+    [alert] = alerts(owner, "retry_storm")
+    assert alert.figures["retries"] == 60
+    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
+    timer = Timer.objects.get(tenant=owner.tenant, kind=due.kind, ref=due.ref)
+    assert begun + timedelta(seconds=60) <= timer.due_at <= now() + timedelta(seconds=60)
+    for minutes in (1, 2):
+        due_handle(due, begun + timedelta(minutes=minutes))
+        [later] = alerts(owner, "retry_storm")
+        assert (later.figures["retries"], later.count) == (63, alert.count + 1)
+        assert later.evidence[0]["note"] == "units by attempts: 57 with 2, 3 with 3"
+    few = traces(*(attempt(f"unit-{unit}", 4, failed=True, at=at + timedelta(minutes=1)) for unit in range(2)))
+    look_after(owner, few, django_capture_on_commit_callbacks)
+    due_handle(due, begun + timedelta(minutes=3))
+    [later] = alerts(owner, "retry_storm")
+    assert (later.figures["retries"], later.last_seen_at) == (65, alert.last_seen_at + timedelta(minutes=1))
 
 
 def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:
@@ -261,11 +295,7 @@ def test_a_long_storm_is_looked_at_ever_less_often_and_told_of_within_a_third(
     requests = 60
     for number in range(requests):
         told = [attempt(f"unit-{number}", tried, failed=True, at=at, lasts_s=0.1) for tried in range(1, 6)]
-        with django_capture_on_commit_callbacks() as committed:
-            take(owner.tenant.pk, traces(*told))
-        for callback in committed:
-            if callback.__module__ == looks.__name__:
-                callback()
+        look_after(owner, traces(*told), django_capture_on_commit_callbacks)
         raised = alerts(owner, "retry_storm")
         assert all(alert.figures["retries"] * 3 >= 2 * 4 * (number + 1) for alert in raised)
     [alert] = raised

@@ -35,6 +35,13 @@ def test_it_is_refused_as_a_problem(owner: Member, body: str | bytes, content_ty
     assert answer.json().keys() >= {"type", "title", "status", "detail", "code"}
 
 
+@pytest.mark.parametrize("path", ["nothing/", "sites/1/nothing/", "sites"])
+def test_a_body_for_an_address_that_is_not_there_is_told_so(owner: Member, path: str) -> None:
+    client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {owner.token}"})
+    answer = client.post(f"/api/v1/{path}", "{}", content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_what_a_route_takes_can_be_asked(owner: Member) -> None:
     client = Client(headers={"Authorization": f"Bearer {owner.token}"})
     assert client.options("/api/v1/sites/").status_code == 200
