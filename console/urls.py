@@ -67,7 +67,7 @@ _api: list[URLPattern | URLResolver] = [
     path("v1/", include("partners.api.urls")),
     path("v1/", include("monitoring.api.urls")),
     path("v1/", include("governance.api.urls")),
-    re_path(r"^.*$", unknown_route),
+    re_path(r"^", unknown_route),
 ]
 
 handler500 = "console.trouble.broken"

@@ -7,15 +7,18 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from django.db.models import Max
+
 from monitoring.alert.raising import LOOK_AGAIN, QUIET_AFTER, alert, next_look
 from monitoring.alert.resolving import resolve_alerts
 from monitoring.catalogue import catalogue, process_facts
 from monitoring.desk import Desk
+from monitoring.detect.registry import heeds_tries
 from monitoring.detect.step import detect
 from monitoring.facts import BusinessKey as Key
 from monitoring.findings import Kind, SlaWindow, WorkflowFacts
 from monitoring.live import announce
-from monitoring.models import Alert, BusinessKey, Run
+from monitoring.models import Alert, AlertEvent, BusinessKey, Run
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
@@ -124,17 +127,19 @@ def _storm_look(due: Due, now: datetime) -> None:
     """Tell of what a storm's window has gone on by: after its last requests nothing else reads it to its end."""
     with tenant_scope(due.tenant_id, actor=ACTOR):
         storms = Alert.objects.filter(pk=due.ref, kind__in=LOOK_AGAIN, workflow__isnull=False)
-        row = storms.exclude(status=AlertStatus.RESOLVED).first()
+        open_storms = storms.exclude(status=AlertStatus.RESOLVED)
+        row = open_storms.first()
         if row is None or row.workflow_id is None:
             return
-        desk = Desk(due.tenant_id, (), catalogue(), now)
+        known = catalogue()
+        desk = Desk(due.tenant_id, (), known, now, heeds_tries(known.thresholds))
+        told = row.figures.get("first_attempts"), row.figures.get("retries")
         windows = WindowReader(Workflows({}), desk).attempts_again(
-            (row.workflow_id, row.process_id),
-            row.last_seen_at,
-            row.last_seen_at + QUIET_AFTER[Kind(row.kind)],
-            (row.figures.get("first_attempts"), row.figures.get("retries")),
+            (row.workflow_id, row.process_id), row.last_seen_at, told
         )
-        notify(alert(detect(Projected(attempts=windows), desk), desk), desk)
+        # Reading takes its time; what a person has resolved meanwhile must not come back by it.
+        if windows and open_storms.select_for_update(of=("self",)).exists():
+            notify(alert(detect(Projected(attempts=windows), desk), desk), desk)
 
 
 def _alert_quiet(due: Due, now: datetime) -> None:
@@ -147,9 +152,12 @@ def _alert_quiet(due: Due, now: datetime) -> None:
             return
         kind = Kind(row.kind)
         quiet = QUIET_AFTER[kind]
-        over_at = row.last_seen_at + quiet
+        # Who reopens an alert wants to see it for as long as one that was just raised.
+        reopened = AlertEvent.objects.filter(alert=row, action="reopened").aggregate(at=Max("at"))["at"]
+        last_seen_at = max(row.last_seen_at, reopened or row.last_seen_at)
+        over_at = last_seen_at + quiet
         if over_at > now:
-            next_at = next_look(kind, row.last_seen_at, now)
+            next_at = next_look(kind, last_seen_at, now)
             timers_set(due.tenant_id, TimerKind.ALERT_QUIET, [(row.pk, next_at)])
             return
         timers_clear(due.tenant_id, TimerKind.ALERT_QUIET, [row.pk])

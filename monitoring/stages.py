@@ -18,6 +18,8 @@ class Projected:
     unmapped: tuple[UnmappedWindow, ...] = ()
     #: Fingerprints of alerts some of whose dead letters were settled.
     settled: frozenset[str] = frozenset()
+    #: And of those some of whose dead letters turned out to be another automation's.
+    left: frozenset[str] = frozenset()
     #: Workflows that a rule has just tied to a process: the alert that nobody owns them is over.
     claimed: frozenset[int] = frozenset()
     runs: int = 0
@@ -36,6 +38,7 @@ class Detected:
     #: Dead letters by the fingerprint of the alert they belong to.
     members: tuple[tuple[str, tuple[int, ...]], ...] = ()
     settled: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     #: Workflows that a rule has just tied to a process: the alert that nobody owns them is over.
     claimed: frozenset[int] = frozenset()
     runs: int = 0

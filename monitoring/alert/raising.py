@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.alert.resolving import resolve_claimed, resolve_settled
+from monitoring.alert.resolving import LEFT, resolve_claimed, resolve_settled
 from monitoring.catalogue import process_facts
 from monitoring.desk import Desk
 from monitoring.findings import Finding, Kind
@@ -73,10 +73,11 @@ def alert(detected: Detected, desk: Desk) -> Alerted:
     """Raise or extend one alert for each finding, and resolve alerts whose last dead letter was settled."""
     changes = _raised(detected, desk) if detected.findings else ()
     resolved = (
-        *resolve_settled(detected.settled, desk.tenant_id, desk.now),
+        *resolve_settled(detected.settled - detected.left, desk.tenant_id, desk.now),
+        *resolve_settled(detected.left, desk.tenant_id, desk.now, LEFT),
         *resolve_claimed(detected.claimed, desk.tenant_id, desk.now),
     )
-    touched = bool(detected.members or detected.settled)
+    touched = bool(detected.members or detected.settled or detected.left)
     return Alerted(changes, resolved, detected.runs, detected.events, touched)
 
 
@@ -109,6 +110,13 @@ def next_look(kind: Kind, last_seen_at: datetime, now: datetime) -> datetime:
     return min(quiet_at, now + LOOK_AGAIN[kind]) if kind in LOOK_AGAIN else quiet_at
 
 
+def _seen_at(finding: Finding, now: datetime) -> datetime:
+    """A sender's clock may run ahead. An alert that ends by itself would stand until that time has come."""
+    if finding.kind not in QUIET_AFTER:
+        return finding.occurred_at
+    return min(finding.occurred_at, now.replace(second=0, microsecond=0) + timedelta(minutes=1))
+
+
 def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
     return {
         "tenant_id": desk.tenant_id,
@@ -122,7 +130,7 @@ def _parameters(finding: Finding, desk: Desk) -> dict[str, Any]:
         # Whatever went wrong, the person who meets it asks what was promised.
         "sla_id": finding.sla_id or process_facts(desk.catalogue, finding.process_id).sla_id,
         "count": finding.count,
-        "at": finding.occurred_at,
+        "at": _seen_at(finding, desk.now),
         "now": desk.now,
         "reason": finding.reason,
         "figures": json.dumps(dict(finding.figures)),

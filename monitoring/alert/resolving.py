@@ -30,7 +30,13 @@ WHERE tenant_id = current_setting('app.tenant_id')::int AND status <> 'resolved'
 """
 
 
-def resolve_settled(fingerprints: Iterable[str], tenant_id: int, now: datetime) -> tuple[int, ...]:
+SETTLED = "Every dead letter of it was redriven, discarded or accepted."
+LEFT = "Its last dead letters turned out to be another automation's; that one has an alert."
+
+
+def resolve_settled(
+    fingerprints: Iterable[str], tenant_id: int, now: datetime, resolution: str = SETTLED
+) -> tuple[int, ...]:
     """Resolve the dead-letter alerts among these that have no open member left; return their ids."""
     wanted = sorted(fingerprints)
     if not wanted:
@@ -41,7 +47,7 @@ def resolve_settled(fingerprints: Iterable[str], tenant_id: int, now: datetime) 
         cursor.execute(_LOCK, [wanted])
         cursor.execute(_ALL_SETTLED, [wanted])
         ids = [identifier for (identifier,) in cursor.fetchall()]
-    return resolve_alerts(ids, tenant_id, now, "Every dead letter of it was redriven, discarded or accepted.")
+    return resolve_alerts(ids, tenant_id, now, resolution)
 
 
 def resolve_claimed(workflow_ids: Iterable[int], tenant_id: int, now: datetime) -> tuple[int, ...]:

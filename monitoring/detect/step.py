@@ -22,5 +22,11 @@ def detect(projected: Projected, desk: Desk) -> Detected:
         if isinstance(window, DeadLetterWindow):
             members += [(finding.fingerprint, tuple(dead.id for dead in window.fresh)) for finding in found]
     return Detected(
-        tuple(findings), tuple(members), projected.settled, projected.claimed, projected.runs, projected.events
+        tuple(findings),
+        tuple(members),
+        settled=projected.settled,
+        left=projected.left,
+        claimed=projected.claimed,
+        runs=projected.runs,
+        events=projected.events,
     )

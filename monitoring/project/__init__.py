@@ -50,6 +50,7 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
         promises=reader.promises(runs),
         unmapped=reader.unmapped(unmapped),
         settled=news.settled,
+        left=news.left,
         claimed=workflows.claimed,
         runs=len(runs),
         events=len(events),

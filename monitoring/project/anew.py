@@ -89,6 +89,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
         promises=reader.promises(projected),
         unmapped=reader.unmapped(reader.ask_of_unmapped(other, [])),
         settled=news.settled,
+        left=news.left,
         claimed=workflows.claimed,
         runs=len(changed) + news.changed,
     )
@@ -105,7 +106,7 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
     figures.write(desk.tenant_id)
     reader = WindowReader(Workflows({}), desk)
     fresh = reader.dead_letters(reader.ask_of_groups(news.fresh))
-    return Projected(dead_letters=fresh, settled=news.settled), news.changed
+    return Projected(dead_letters=fresh, settled=news.settled, left=news.left), news.changed
 
 
 def _projected(fact: RunFact, known: RunRow, workflows: Workflows, desk: Desk, quietly: bool) -> ProjectedRun:

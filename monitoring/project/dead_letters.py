@@ -114,10 +114,14 @@ class FreshDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Which dead letters came to stand open, the fingerprints of those that no longer do, how many rows changed."""
+    """Which dead letters came to stand open, the alerts of those that no longer do, how many rows changed.
+
+    `left` are the alerts of those that stand open elsewhere: their runs turned out to be another automation's.
+    """
 
     fresh: tuple[FreshDeadLetter, ...] = ()
     settled: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     changed: int = 0
 
 
@@ -161,7 +165,7 @@ def write_letters(
     made: list[tuple[Any, ...]] = []
     moved: list[tuple[int, tuple[Any, ...]]] = []
     corrected: list[tuple[int, tuple[Any, ...]]] = []
-    fresh_units = []
+    fresh_units, left = [], set()
     for unit, life in sorted(dead.items()):
         letter = known.get(unit)
         values = _values(life, described[unit], letter)
@@ -176,6 +180,9 @@ def write_letters(
             settled |= {letter.fingerprint} if letter["state"] == "open" else set()
         elif not _alike(letter.values, values):
             corrected.append((letter.id, values))
+            if letter["state"] == "open" and _is_elsewhere(letter, described[unit].placed):
+                fresh_units.append(unit)
+                left.add(letter.fingerprint)
     tail = "RETURNING unit_id, id"
     ids = {unit: letter.id for unit, letter in known.items()}
     ids |= dict(insert_rows("monitoring_deadletter", [*_COLUMNS, ("fingerprint", "text")],
@@ -185,7 +192,7 @@ def write_letters(
     _update([(identifier, values[:-1]) for identifier, values in corrected], _NAMES[:-1])
     fresh = (_fresh(ids[unit], dead[unit], described[unit]) for unit in fresh_units)
     changed = len(gone) + len(made) + len(moved) + len(corrected)
-    return Written(tuple(fresh), frozenset(settled - {""}), changed)
+    return Written(tuple(fresh), frozenset(settled - {""}), frozenset(left - {""}), changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +224,7 @@ def _described(rows: Collection[Told], asked: Asked, desk: Desk) -> dict[str, _D
 def _values(life: Life, described: _Described, letter: Letter | None) -> tuple[Any, ...]:
     placed, settled = described.placed, life.settled
     fact = placed.fact
-    same_death = letter is not None and (letter["run_id"], letter["event_id"]) == (placed.run_id, placed.event_id)
+    same_death = letter is not None and _is_of(letter, placed)
     decided = [
         {"state": one.state, "at": one.at.isoformat(), "by": one.by, "reason": one.reason}
         for one in (letter.decisions if letter else ())
@@ -230,6 +237,17 @@ def _values(life: Life, described: _Described, letter: Letter | None) -> tuple[A
         settled.reason if settled else "", json.dumps(decided),
         json.dumps([[*place[:2], int(place[2].timestamp()) // 60] for place in _places(life)]), life.state,
     )  # fmt: skip
+
+
+def _is_of(letter: Letter, placed: PlacedAttempt) -> bool:
+    return (letter["run_id"], letter["event_id"]) == (placed.run_id, placed.event_id)
+
+
+def _is_elsewhere(letter: Letter, placed: PlacedAttempt) -> bool:
+    """The first part of a trace to arrive may look like an automation of its own. What another sender tells of the same
+    death moves nothing: the alert that people know would end and begin again with each message."""
+    here = placed.workflow_id, placed.process_id
+    return _is_of(letter, placed) and (letter["workflow_id"], letter["process_id"]) != here
 
 
 def _places(life: Life) -> list[Place]:

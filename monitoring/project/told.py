@@ -39,6 +39,7 @@ class News:
     attempts: tuple[PlacedAttempt, ...] = ()
     fresh: tuple[FreshDeadLetter, ...] = ()
     settled: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     #: Rows of attempts and dead letters that are new, other or gone.
     changed: int = 0
 
@@ -111,6 +112,7 @@ def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
         attempts=tuple(placed for identity, placed in written.items() if identity[:3] not in said_before),
         fresh=written_letters.fresh,
         settled=written_letters.settled,
+        left=written_letters.left,
         changed=changed + written_letters.changed,
     )
 

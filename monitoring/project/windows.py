@@ -57,10 +57,10 @@ CROSS JOIN LATERAL (
 ) AS known
 GROUP BY asked.place
 """
-_LATEST_RETRY = """
-SELECT max(minute) FROM monitoring_workflowminute
+_RETRIED = """
+SELECT minute FROM monitoring_workflowminute
 WHERE tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
-  AND process_id IS NOT DISTINCT FROM %s::bigint AND minute >= %s AND minute < %s AND retries > 0
+  AND process_id IS NOT DISTINCT FROM %s::bigint AND minute >= %s AND minute < %s AND retries > 0 ORDER BY minute
 """
 _IN_GROUP = """
 tenant_id = current_setting('app.tenant_id')::int AND workflow_id = %s
@@ -206,16 +206,21 @@ class WindowReader:
         )
 
     def attempts_again(
-        self, service: Service, end: datetime, until: datetime, told: tuple[int | None, int | None]
+        self, service: Service, end: datetime, told: tuple[int | None, int | None]
     ) -> tuple[AttemptWindow, ...]:
-        """The window of a service whose last one that was looked at ended at `end`; where it was retried later, before
-        `until`, that later one. None where first attempts and retries are `told` already."""
-        [[latest]] = execute(_LATEST_RETRY, [*service, end, until])
-        ended = end if latest is None else latest + _MINUTE
-        [sums] = _sums_of_all([(*service, ended - WINDOW, ended)])
-        if ended == end and (sums.first_attempts, sums.retries) == told:
-            return ()
-        return (self._attempt_window(service, ended, sums, Heed.WHOLE, ()),)
+        """The window of a service that ended at `end`, unless first attempts and retries are `told` already, and those
+        that end after it and still touch it, as far as something was retried in their last minute."""
+        later = execute(_RETRIED, [*service, end, end + WINDOW])
+        ends = [end, *(minute + _MINUTE for (minute,) in later)]
+        starts = [each - WINDOW * past for past in (1, 2) for each in ends]
+        sums = _sums_of_all([(*service, start, start + WINDOW) for start in starts])
+        return tuple(
+            self._attempt_window(service, each, now, heed, ())
+            for each, now, earlier in zip(ends, sums[: len(ends)], sums[len(ends) :], strict=True)
+            if (each > end or (now.first_attempts, now.retries) != told)
+            and now.retries >= FEWEST_RETRIES
+            and (heed := self.desk.heeds(now, earlier.ratio))
+        )
 
     def _attempt_window(
         self, service: Service, end: datetime, sums: TrySums, heed: Heed, keys: tuple[BusinessKey, ...]

@@ -9,10 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from monitoring.alert.raising import QUIET_AFTER, next_look
+from monitoring.findings import Kind
 from monitoring.live import announce
 from monitoring.models import Alert, AlertEvent
 from monitoring.models.alerts import AlertStatus
+from monitoring.models.delivery import TimerKind
 from monitoring.notify.outbox import notifications_write
+from monitoring.timers import timers_set
 from partners.models import User
 from partners.permission import require
 from partners.roles import Right
@@ -86,7 +90,11 @@ def alert_reopen(*, alert: Alert, viewer: Viewer, note: str = "") -> AlertVerdic
     change = {"status": AlertStatus.FIRING, "resolved_at": None, "resolution": "", "acknowledged_by": None}
     if not _changed(alert, (AlertStatus.RESOLVED,), change):
         return _unchanged(alert)
-    return _done(alert, "reopened", viewer, note)
+    verdict = _done(alert, "reopened", viewer, note)
+    kind, now = Kind(alert.kind), timezone.now()
+    if kind in QUIET_AFTER:
+        timers_set(alert.tenant_id, TimerKind.ALERT_QUIET, [(alert.pk, next_look(kind, now, now))])
+    return verdict
 
 
 @transaction.atomic

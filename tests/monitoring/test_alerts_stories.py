@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from monitoring.clock import due_handle
-from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, Timer, WorkflowMinute
-from monitoring.models.delivery import TimerKind
-from monitoring.project import looks
-from monitoring.timers import Due
+from monitoring.models import Alert, AlertEvent, DetectorSetting, Process, Run, Sla, WorkflowMinute
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, now, redriven, span, take, take_events, traces
+from tests.monitoring.stories import alerts, look_after, storm
 from tests.rows import make_process, make_rule, make_sla
 
 
@@ -26,11 +23,6 @@ def process(owner: Member) -> Process:
         make_rule(made, condition="resource['service.name'] == 'erp-bridge'", keys=[])
         make_rule(made, condition="event.source.endsWith('/rabbitmq')")
     return made
-
-
-def alerts(member: Member, kind: str) -> list[Alert]:
-    with member.scope():
-        return list(Alert.objects.filter(kind=kind).order_by("pk").select_related("process__owner"))
 
 
 def test_it_raises_a_dead_letter_with_process_owner_and_promise(owner: Member, process: Process) -> None:
@@ -106,29 +98,6 @@ def test_it_keeps_history_quiet_and_in_its_own_time(owner: Member, process: Proc
     assert (alert.first_seen_at, alert.raised_at > yesterday + timedelta(hours=23)) == (yesterday, True)
 
 
-def storm(units: int, tries: int, at: datetime) -> list[bytes]:
-    """One request for each round of tries: every unit fails in each but none is given up."""
-    return [
-        traces(
-            *(
-                attempt(f"unit-{unit}", number, failed=True, at=at + timedelta(seconds=number), lasts_s=0.1,
-                        said={"andon.max_attempts": 9, "error.type": "TimeoutError", "order.id": f"o-{unit}"})
-                for unit in range(units)
-            )
-        )
-        for number in range(1, tries + 1)
-    ]  # fmt: skip
-
-
-def look_after(member: Member, body: bytes, capture: Any) -> None:
-    """Take it, and remember what was looked at, as after a commit."""
-    with capture() as committed:
-        take(member.tenant.pk, body)
-    for callback in committed:
-        if callback.__module__ == looks.__name__:
-            callback()
-
-
 def test_it_raises_one_storm_that_builds_up_over_several_requests(owner: Member, process: Process) -> None:
     at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
     for body in storm(30, 3, at):
@@ -169,46 +138,6 @@ def test_it_warns_of_rising_retries_with_the_newest_of_them(
         min(20, again),
         f"units by attempts: {min(again, 500)} with 2",
     )
-
-
-def test_it_tells_by_the_clock_of_a_storms_last_retries(
-    owner: Member, process: Process, django_capture_on_commit_callbacks: Any
-) -> None:
-    begun = now()
-    at = begun.replace(second=10, microsecond=0) - timedelta(minutes=2)
-    few = traces(*(attempt(f"unit-{unit}", 3, failed=True, at=at, lasts_s=0.1) for unit in range(3)))
-    for body in (*storm(60, 2, at), few):
-        look_after(owner, body, django_capture_on_commit_callbacks)
-    [alert] = alerts(owner, "retry_storm")
-    assert alert.figures["retries"] == 60
-    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
-    timer = Timer.objects.get(tenant=owner.tenant, kind=due.kind, ref=due.ref)
-    assert begun + timedelta(seconds=60) <= timer.due_at <= now() + timedelta(seconds=60)
-    for minutes in (1, 2):
-        due_handle(due, begun + timedelta(minutes=minutes))
-        [later] = alerts(owner, "retry_storm")
-        assert (later.figures["retries"], later.count) == (63, alert.count + 1)
-        assert later.evidence[0]["note"] == "units by attempts: 57 with 2, 3 with 3"
-    few = traces(*(attempt(f"unit-{unit}", 4, failed=True, at=at + timedelta(minutes=1)) for unit in range(2)))
-    look_after(owner, few, django_capture_on_commit_callbacks)
-    due_handle(due, begun + timedelta(minutes=3))
-    [later] = alerts(owner, "retry_storm")
-    assert (later.figures["retries"], later.last_seen_at) == (65, alert.last_seen_at + timedelta(minutes=1))
-
-
-def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:
-    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
-    for body in storm(30, 3, at):
-        take(owner.tenant.pk, body)
-    [alert] = alerts(owner, "retry_storm")
-    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
-    quiet_at = alert.last_seen_at + timedelta(minutes=15)
-    due_handle(due, quiet_at - timedelta(seconds=1))
-    assert [alert.status for alert in alerts(owner, "retry_storm")] == ["firing"]
-    due_handle(due, quiet_at)
-    [alert] = alerts(owner, "retry_storm")
-    assert (alert.status, alert.resolved_at) == ("resolved", quiet_at)
-    assert alert.resolution == "Nothing more of it was seen for 15 minutes."
 
 
 def test_it_takes_healthy_traffic_for_what_it_is(owner: Member, process: Process) -> None:

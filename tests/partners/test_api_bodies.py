@@ -35,7 +35,7 @@ def test_it_is_refused_as_a_problem(owner: Member, body: str | bytes, content_ty
     assert answer.json().keys() >= {"type", "title", "status", "detail", "code"}
 
 
-@pytest.mark.parametrize("path", ["nothing/", "sites/1/nothing/", "sites"])
+@pytest.mark.parametrize("path", ["nothing/", "sites/1/nothing/", "sites", "%0a/", "sites/x%0d%0ay/"])
 def test_a_body_for_an_address_that_is_not_there_is_told_so(owner: Member, path: str) -> None:
     client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Bearer {owner.token}"})
     answer = client.post(f"/api/v1/{path}", "{}", content_type="application/json")
