@@ -7,6 +7,7 @@ and answers with one JSON line. It imports nothing of the console, so that littl
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import select
@@ -166,6 +167,9 @@ def written(bodies: Iterable[bytes], file: Path) -> int:
         for body in bodies:
             out.write(_LENGTH.pack(len(body)) + body)
             size += len(body)
+        # Written back at some later time it would hold up those who are measured, as they wait for the same disk.
+        out.flush()
+        os.fsync(out.fileno())
     return size
 
 
