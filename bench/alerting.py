@@ -15,6 +15,7 @@ import re
 import string
 import threading
 import time
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from bench.andon import Andon, Tenant
 from bench.database import Database
+from bench.disk import Probe
 from bench.flows import CONSUMER, INTERNAL, SPANS_IN_TRACE
 from bench.generator import Generator, percentile
 from bench.intake import CONNECTIONS
@@ -37,6 +39,8 @@ _PAUSE_S = 0.02, 0.06
 _SETTLING_S = 3.0
 _PATIENCE_S = 30.0
 _MOST_S = 120.0
+#: A page is usually safe in a fraction of a millisecond.
+_STALL_S = 0.01
 _OPEN = "SELECT count(*) FROM monitoring_alert WHERE tenant_id = %s AND kind = 'dead_letter'"
 
 
@@ -121,7 +125,9 @@ def main(options: Options) -> Outcome:
             for _ in range(_ALONE):
                 alone.append(watcher.raise_alert())
                 watcher.pause()
-            beside, rate = _beside(andon, database, watcher, percentile(alone, 0.5))
+            with Probe(database.home) as probe:
+                began, rate = _beside(andon, database, watcher, percentile(alone, 0.5))
+            beside = [took for _, took in began]
             if unexpected := watcher.unexpected():
                 print(f"  {unexpected} alerts were heard of that nobody waited for: the times may be too short")
             with database.connect(andon.database_name) as connection:
@@ -135,11 +141,27 @@ def main(options: Options) -> Outcome:
         for share in (0.5, 0.99):
             what = f"send to alert on the stream, {name}, n={len(waits)}, p{share * 100:.0f}"
             figures.append(Figure("alerting", what, percentile(waits, share) * 1e3, "ms"))
+    figures += _disk(probe, began)
     return Outcome(figures, {"alert": percentile(beside, 0.99) * 1e3})
 
 
-def _beside(andon: Andon, database: Database, watcher: Watcher, usual_s: float) -> tuple[list[float], float]:
-    """Raise alerts while the load runs; return the waits and the spans a second that the load truly came to."""
+def _disk(probe: Probe, began: Sequence[tuple[float, float]]) -> list[Figure]:
+    """What the disk took meanwhile, and the alerts beside which it did not stall: none is told of before it is safe."""
+    took = [seconds for _, seconds in probe.took]
+    calm = [seconds for at, seconds in began if probe.longest(at, seconds) < _STALL_S]
+    found = {
+        "fdatasync of 8 KiB on the same disk meanwhile, p50": percentile(took, 0.5),
+        "fdatasync of 8 KiB on the same disk meanwhile, p99": percentile(took, 0.99),
+        "fdatasync of 8 KiB on the same disk meanwhile, longest": max(took),
+        f"send to alert, the disk not stalled, n={len(calm)}, p99": percentile(calm, 0.99),
+    }
+    return [Figure("alerting", name, seconds * 1e3, "ms") for name, seconds in found.items()]
+
+
+def _beside(
+    andon: Andon, database: Database, watcher: Watcher, usual_s: float
+) -> tuple[list[tuple[float, float]], float]:
+    """Raise alerts while the load runs; return when each began and its wait, and the load's spans a second."""
     lasting = min(_MOST_S, _SETTLING_S + _BESIDE * (usual_s * 1.5 + sum(_PAUSE_S) / 2))
     per_second = _SPANS_A_SECOND / SPANS
     load = Loads(database.home, seed=3).make(int(lasting * per_second))
@@ -152,9 +174,9 @@ def _beside(andon: Andon, database: Database, watcher: Watcher, usual_s: float) 
     generator.start()
     time.sleep(_SETTLING_S)
     watcher.reconnect()
-    until, waits = time.monotonic() + lasting - _SETTLING_S, list[float]()
+    until, waits = time.monotonic() + lasting - _SETTLING_S, list[tuple[float, float]]()
     while time.monotonic() < until and len(waits) < _BESIDE:
-        waits.append(watcher.raise_alert())
+        waits.append((time.monotonic(), watcher.raise_alert()))
         watcher.pause()
     sent = generator.result()
     if len(waits) < _BESIDE:
