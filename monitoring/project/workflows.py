@@ -15,7 +15,7 @@ from django.db import transaction
 from monitoring.desk import Desk
 from monitoring.facts import EventFact, Identity, MappingVerdict, RunFact
 from monitoring.models import Workflow
-from monitoring.rows import Row, arrays, execute
+from monitoring.rows import Asked, Row, arrays, ask, at_once
 
 WorkflowKey = tuple[str, str]
 #: What a payload calls an automation, and what the rules say of it.
@@ -94,7 +94,8 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
         else:
             found[key] = known
     if unsure:
-        rows = _known(unsure)
+        new = {key: wanted[key] for key in unsure if (desk.tenant_id, *key) not in _cached}
+        rows = _known_or_made(unsure, new, desk)
         rows |= _made({key: wanted[key] for key in unsure if key not in rows}, desk)
         for key in unsure:
             known, was_claimed = _claimed(rows[key], wanted[key][1])
@@ -116,10 +117,25 @@ def forget(tenant_id: int) -> None:
         _cached.pop(key, None)
 
 
+def _known_or_made(
+    unsure: Sequence[WorkflowKey], new: Mapping[WorkflowKey, Named], desk: Desk
+) -> dict[WorkflowKey, KnownWorkflow]:
+    """The rows that are there, and those that can be made while that is asked: a name that this process has not met is
+    mostly new, and who waits for its alert waits for one answer less."""
+    with at_once():
+        known = _ask_known(unsure)
+        made = _ask_to_insert(_rows(new), MOST_WORKFLOWS - len(new), desk) if new else None
+    return _by_key(known.rows()) | (_by_key(made.rows()) if made else {})
+
+
 def _known(keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, KnownWorkflow]:
     """The rows that are there."""
     asked = sorted(keys)
-    return _by_key(execute(_KNOWN, arrays(["text", "text"], zip(*asked, strict=True)))) if asked else {}
+    return _by_key(_ask_known(asked).rows()) if asked else {}
+
+
+def _ask_known(keys: Sequence[WorkflowKey]) -> Asked:
+    return ask(_KNOWN, arrays(["text", "text"], zip(*keys, strict=True)))
 
 
 def _by_key(rows: Iterable[Row]) -> dict[WorkflowKey, KnownWorkflow]:
@@ -133,7 +149,7 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     if not missing:
         return {}
     names = sorted(missing)
-    made = _insert([(*key, *_described(key, *missing[key])) for key in names], MOST_WORKFLOWS - len(names), desk)
+    made = _insert(_rows(missing), MOST_WORKFLOWS - len(names), desk)
     made |= _known(key for key in names if key not in made)
     if len(made) == len(names):
         return made
@@ -141,7 +157,7 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     unmade = [key for key in names if key not in made]
     fresh, beyond = unmade[:room], unmade[room:]
     others = {key: (key[0], OTHERS_KEY) for key in beyond}
-    rows = [(*key, *_described(key, *missing[key])) for key in fresh]
+    rows = _rows({key: missing[key] for key in fresh})
     rows += [(*key, OTHERS_NAME, None) for key in sorted(set(others.values()))]
     _insert(rows, None, desk)
     made |= _known([*fresh, *others.values()])
@@ -150,9 +166,18 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
 
 def _insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> dict[WorkflowKey, KnownWorkflow]:
     """Make these rows where there are at most so many yet (None: however many); return those that were made."""
+    return _by_key(_ask_to_insert(rows, at_most, desk).rows())
+
+
+def _ask_to_insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> Asked:
     columns = arrays(["text", "text", "text", "bigint"], zip(*rows, strict=True))
     limit = _NO_LIMIT if at_most is None else at_most
-    return _by_key(execute(_MAKE, [desk.tenant_id, desk.now, *columns, limit]))
+    return ask(_MAKE, [desk.tenant_id, desk.now, *columns, limit])
+
+
+def _rows(named: Mapping[WorkflowKey, Named]) -> list[Row]:
+    """Columns of names, in the order in which requests that meet make them."""
+    return [(*key, *_described(key, *named[key])) for key in sorted(named)]
 
 
 def _described(key: WorkflowKey, identity: Identity, verdict: MappingVerdict) -> tuple[str, int | None]:
