@@ -153,8 +153,9 @@ def _disk(probe: Probe, began: Sequence[tuple[float, float]]) -> list[Figure]:
         "fdatasync of 8 KiB on the same disk meanwhile, p50": percentile(took, 0.5),
         "fdatasync of 8 KiB on the same disk meanwhile, p99": percentile(took, 0.99),
         "fdatasync of 8 KiB on the same disk meanwhile, longest": max(took),
-        f"send to alert, the disk not stalled, n={len(calm)}, p99": percentile(calm, 0.99),
     }
+    if calm:
+        found[f"send to alert, the disk not stalled, n={len(calm)}, p99"] = percentile(calm, 0.99)
     return [Figure("alerting", name, seconds * 1e3, "ms") for name, seconds in found.items()]
 
 

@@ -138,7 +138,7 @@ def _storm_look(due: Due, now: datetime) -> None:
             (row.workflow_id, row.process_id), row.last_seen_at, told
         )
         # Reading takes its time; what a person has resolved meanwhile must not come back by it.
-        if windows and open_storms.select_for_update(of=("self",)).exists():
+        if windows and open_storms.select_for_update(of=("self",)).first() is not None:
             notify(alert(detect(Projected(attempts=windows), desk), desk), desk)
 
 

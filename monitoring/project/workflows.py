@@ -145,12 +145,10 @@ def _by_key(rows: Iterable[Row]) -> dict[WorkflowKey, KnownWorkflow]:
 
 
 def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey, KnownWorkflow]:
-    """Rows for names that are new, as many as there is room for; the others share a row of their source."""
-    if not missing:
-        return {}
+    """Rows for names that could not be made together, as many as there is room for; the others share a row of their
+    source. Another request may have made them meanwhile."""
     names = sorted(missing)
-    made = _insert(_rows(missing), MOST_WORKFLOWS - len(names), desk)
-    made |= _known(key for key in names if key not in made)
+    made = _known(names)
     if len(made) == len(names):
         return made
     room = max(0, MOST_WORKFLOWS - Workflow.objects.count())
@@ -159,17 +157,13 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     others = {key: (key[0], OTHERS_KEY) for key in beyond}
     rows = _rows({key: missing[key] for key in fresh})
     rows += [(*key, OTHERS_NAME, None) for key in sorted(set(others.values()))]
-    _insert(rows, None, desk)
+    _ask_to_insert(rows, None, desk)
     made |= _known([*fresh, *others.values()])
     return made | {key: made[other] for key, other in others.items()}
 
 
-def _insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> dict[WorkflowKey, KnownWorkflow]:
-    """Make these rows where there are at most so many yet (None: however many); return those that were made."""
-    return _by_key(_ask_to_insert(rows, at_most, desk).rows())
-
-
 def _ask_to_insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> Asked:
+    """Make these rows where there are at most so many yet (None: however many), and ask for those that were made."""
     columns = arrays(["text", "text", "text", "bigint"], zip(*rows, strict=True))
     limit = _NO_LIMIT if at_most is None else at_most
     return ask(_MAKE, [desk.tenant_id, desk.now, *columns, limit])

@@ -29,6 +29,14 @@ def process(owner: Member) -> Process:
     return made
 
 
+def stormy(member: Member, ago: timedelta) -> tuple[Alert, Due]:
+    """A storm of so long ago: its alert, and what falls due for it."""
+    for body in storm(30, 3, now().replace(second=10, microsecond=0) - ago):
+        take(member.tenant.pk, body)
+    [alert] = alerts(member, "retry_storm")
+    return alert, Due(member.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
+
+
 def test_it_tells_by_the_clock_of_a_storms_last_retries(
     owner: Member, process: Process, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -55,11 +63,7 @@ def test_it_tells_by_the_clock_of_a_storms_last_retries(
 
 
 def test_it_ends_the_storm_by_the_clock_a_quarter_of_an_hour_later(owner: Member, process: Process) -> None:
-    at = now().replace(second=10, microsecond=0) - timedelta(minutes=2)
-    for body in storm(30, 3, at):
-        take(owner.tenant.pk, body)
-    [alert] = alerts(owner, "retry_storm")
-    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
+    alert, due = stormy(owner, timedelta(minutes=2))
     quiet_at = alert.last_seen_at + timedelta(minutes=15)
     due_handle(due, quiet_at - timedelta(seconds=1))
     assert [alert.status for alert in alerts(owner, "retry_storm")] == ["firing"]
@@ -125,11 +129,7 @@ def test_what_a_person_resolves_meanwhile_stays_resolved(
 
 
 def test_a_storm_that_was_reopened_stands_for_a_quarter_of_an_hour_again(owner: Member, process: Process) -> None:
-    at = now().replace(second=10, microsecond=0) - timedelta(hours=1)
-    for body in storm(30, 3, at):
-        take(owner.tenant.pk, body)
-    [alert] = alerts(owner, "retry_storm")
-    due = Due(owner.tenant.pk, TimerKind.ALERT_QUIET, alert.pk)
+    alert, due = stormy(owner, timedelta(hours=1))
     with owner.scope():
         assert alert_resolve(alert=alert, resolution="The MES is up again.", viewer=owner.viewer).changed
     due_handle(due, now())
