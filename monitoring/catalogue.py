@@ -10,8 +10,8 @@ from django.db import transaction
 from monitoring.findings import ProcessFacts
 from monitoring.models import DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.catalogue import SlaKind
-from monitoring.rows import Asked, ask
 from monitoring.rules import Catalogue, KeyRule, Rule, SlaRule
+from partners.database.statements import Asked, ask
 from partners.models import Site
 from partners.scope import current_tenant_id
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 import orjson
 from django.db import DatabaseError, InterfaceError, connections, transaction
 
-from monitoring.rows import arrays, tell
+from monitoring.rows import arrays
+from partners.database.statements import tell
 
 _log = logging.getLogger(__name__)
 

@@ -1,24 +1,18 @@
 """Bulk writes in the fewest round trips: columns of values become one statement over unnest(...).
 
 The arrays travel as PostgreSQL's own array text, written here column by column: psycopg adapts a list value by value
-in Python, which costs ten times as much. Statements are prepared once for each connection, so that the server parses
-and plans them once.
+in Python, which costs ten times as much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import psycopg
-from django.db import connection
-
 from monitoring.native.turn import give_way
-
-Row = tuple[Any, ...]
+from partners.database.statements import Asked, Row, ask
 
 
 def insert_rows(table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row], tail: str) -> list[Row]:
@@ -52,51 +46,6 @@ def arrays(kinds: Sequence[str], columns: Iterable[Iterable[Any]]) -> list[str]:
 def _array(kind: str, column: Iterable[Any]) -> str:
     give_way()
     return "{" + (_numbers(column) if kind in _WHOLE else ",".join(map(_WRITERS[kind], column))) + "}"
-
-
-@contextmanager
-def at_once() -> Iterator[None]:
-    """Send the statements of this block without waiting for one before the next goes out; it ends when all are done.
-
-    Each wait costs two changes of process, and on a busy machine each of them waits for a processor. Within the block
-    statements are told or asked, and what was asked can be had afterwards. The first that fails ends it with its error.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
-
-
-class Asked:
-    """What a statement answers."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, cursor: psycopg.Cursor[Row]) -> None:
-        self._cursor = cursor
-
-    def rows(self) -> list[Row]:
-        """All rows; of a statement of an `at_once` block, once that has ended."""
-        return self._cursor.fetchall()
-
-
-def ask(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Asked:
-    """Execute a statement that stays the same from call to call, prepared, whose rows are wanted later."""
-    connection.ensure_connection()
-    raw = connection.connection
-    # Django turns preparing off, because its own cursors write values into the statement.
-    raw.prepare_threshold = 0
-    with connection.wrap_database_errors:
-        return Asked(psycopg.Cursor(raw).execute(statement, parameters))
-
-
-def tell(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
-    """Execute such a statement and ask for nothing."""
-    ask(statement, parameters)
-
-
-def execute(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
-    """Execute such a statement and return its rows."""
-    return ask(statement, parameters).rows()
 
 
 def _numbers(column: Iterable[int | None]) -> str:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from monitoring.models.delivery import TimerKind
-from monitoring.rows import arrays, tell
+from monitoring.rows import arrays
+from partners.database.statements import tell
 
 #: A worker that claims a timer and dies leaves it to be claimed again after this long.
 LEASE = timedelta(seconds=60)

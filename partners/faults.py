@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 #: What the database says when it is the one in trouble: connection, resources, operator's intervention, read-only.
-_TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
+TRANSIENT_CLASSES = ("08", "53", "57", "58", "25", "40", "55")
 
 
 def sqlstate(error: BaseException) -> str:
@@ -21,4 +21,4 @@ def will_pass(error: BaseException | None) -> bool:
     if not state:
         # A connection that broke, or never came about, has none; nor has a mistake of ours that Django noticed.
         return isinstance(error, OperationalError | InterfaceError)
-    return state.startswith(_TRANSIENT_CLASSES)
+    return state.startswith(TRANSIENT_CLASSES)

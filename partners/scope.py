@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from django.db import connections, transaction
 from psycopg import sql
-from psycopg.pq import PipelineStatus
+
+from partners.database.statements import gathering, tell_once
 
 #: The scope of writes that belong to no tenant: partners, tenants themselves, brands. No tenant has this id.
 INSTALLATION = 0
@@ -75,7 +76,7 @@ def tenant_scope(
     scope = Scope(tenant_id, actor, on_behalf_of, reason)
     # Within a transaction that is under way, an earlier scope's words still stand.
     is_new = not connections[using].in_atomic_block
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=using), gathering(using, commit=is_new):
         _state(scope, using, whole=not is_new)
         token = _current.set(scope)
         try:
@@ -102,15 +103,9 @@ def _state(scope: Scope, using: str, *, whole: bool) -> None:
         ("app.on_behalf_of", scope.on_behalf_of),
         ("app.reason", scope.reason),
     )
-    statements = [f"SET LOCAL {name} = {_literal(value)}" for name, value in wanted if whole or value]
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        if connection.connection.info.pipeline_status is PipelineStatus.OFF:
-            cursor.execute("; ".join(statements))
-        else:
-            # They go out with what follows, one by one: a pipeline takes no two statements as one.
-            for statement in statements:
-                cursor.execute(statement)
+    for name, value in wanted:
+        if whole or value:
+            tell_once(f"SET LOCAL {name} = {_literal(value)}", using)
 
 
 def _literal(value: str) -> str:

@@ -18,7 +18,7 @@ from monitoring.receive import door
 from monitoring.receive.accept import After
 from monitoring.receive.arrival import Answer, Arrival
 from monitoring.receive.log import Packed
-from monitoring.rows import Asked, ask, execute
+from partners.database.statements import Asked, ask, execute
 from partners.scope import tenant_scope
 
 

@@ -13,9 +13,10 @@ from monitoring.desk import Desk
 from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
 from monitoring.names import fitted
-from monitoring.rows import arrays, ask, at_once, tell
+from monitoring.rows import arrays
 from monitoring.stages import AlertChange, Alerted, Detected
 from monitoring.timers import timers_set
+from partners.database.statements import ask, tell
 
 #: Kinds that end by themselves once nothing more of it was seen for this long (event time).
 QUIET_AFTER = {
@@ -91,9 +92,8 @@ def link_members(detected: Detected) -> None:
 
 def _raised(detected: Detected, desk: Desk) -> tuple[AlertChange, ...]:
     findings = sorted(detected.findings, key=lambda found: found.fingerprint)
-    with at_once():
-        asked = [ask(_UPSERT, _parameters(finding, desk)) for finding in findings]
-        link_members(detected)
+    asked = [ask(_UPSERT, _parameters(finding, desk)) for finding in findings]
+    link_members(detected)
     changes = []
     for finding, answer in zip(findings, asked, strict=True):
         [(identifier, raised, severity, last_seen_at)] = answer.rows()

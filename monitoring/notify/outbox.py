@@ -15,9 +15,10 @@ from monitoring.findings import Kind, Severity
 from monitoring.live import announce, announce_soon
 from monitoring.models import Alert, Channel, Notification
 from monitoring.models.delivery import NotificationState, TimerKind
-from monitoring.rows import arrays, ask, at_once, execute
+from monitoring.rows import arrays
 from monitoring.stages import Alerted, Notified
 from monitoring.timers import timers_set
+from partners.database.statements import ask, execute
 
 _LOUDEST_FIRST = [severity.value for severity in Severity]
 #: What happened longer ago than this when it arrived is history: it is shown, and nobody is woken.
@@ -49,10 +50,9 @@ def notify(alerted: Alerted, desk: Desk) -> Notified:
     if not alerted.changes and not alerted.resolved:
         announce(desk.tenant_id, topics)
         return Notified((), alerted.changes)
-    with at_once():
-        # Asked with each alert, so past the ORM, whose compiling costs more than the answer.
-        channel = ask(_HAS_CHANNEL, [])
-        announce(desk.tenant_id, topics)
+    # Asked with each alert, so past the ORM, whose compiling costs more than the answer.
+    channel = ask(_HAS_CHANNEL, [])
+    announce(desk.tenant_id, topics)
     return Notified(_written(alerted, desk) if channel.rows() else (), alerted.changes)
 
 

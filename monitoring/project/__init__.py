@@ -15,7 +15,6 @@ from monitoring.project.timers import set_letter_timers, set_run_timers
 from monitoring.project.told import ask_of_told, write_told
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import ensure_workflows
-from monitoring.rows import at_once
 from monitoring.stages import Projected
 
 
@@ -32,18 +31,16 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
             figures.run(run.before, -1)
     for event in events:
         _count(figures, event)
-    with at_once():
-        write_keys(runs, events, desk)
-        write_trace_logs(mapped.logs, desk)
-        asking = ask_of_told(placed_attempts(runs, events), desk)
+    write_keys(runs, events, desk)
+    write_trace_logs(mapped.logs, desk)
+    asking = ask_of_told(placed_attempts(runs, events), desk)
     news = write_told(asking, figures, desk)
     reader = WindowReader(workflows, desk)
-    with at_once():
-        figures.write(desk.tenant_id)
-        set_run_timers(runs, desk)
-        set_letter_timers(news.fresh, desk)
-        groups = reader.ask_of_groups(news.fresh)
-        unmapped = reader.ask_of_unmapped(runs, events)
+    figures.write(desk.tenant_id)
+    set_run_timers(runs, desk)
+    set_letter_timers(news.fresh, desk)
+    groups = reader.ask_of_groups(news.fresh)
+    unmapped = reader.ask_of_unmapped(runs, events)
     return Projected(
         dead_letters=reader.dead_letters(groups),
         attempts=reader.attempts(news.attempts),

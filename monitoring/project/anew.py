@@ -22,7 +22,6 @@ from monitoring.project.told import ask_of_told, write_told
 from monitoring.project.unit_rows import units_told_by
 from monitoring.project.windows import WindowReader
 from monitoring.project.workflows import Workflows, ensure_workflows
-from monitoring.rows import at_once
 from monitoring.stages import Projected
 from monitoring.timers import timers_clear, timers_set
 
@@ -75,8 +74,7 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
     tellers = {run.row.trace_id for run in projected} | {row.trace_id for row in gone}
     told = placed_attempts(projected, [])
     correct_plain(_with_plain(projected, gone), [placed for placed in told if placed.plain], desk)
-    with at_once():
-        asking = ask_of_told(told, desk, anew=tellers, also=units)
+    asking = ask_of_told(told, desk, anew=tellers, also=units)
     news = write_told(asking, figures, desk)
     figures.write(desk.tenant_id)
     _remove([row.id for row in gone if row.id is not None], desk)
@@ -100,8 +98,7 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
     """Look again how units stand: what was told at the same time as a death could not be seen then. Return how many
     rows were other."""
     figures = Figures()
-    with at_once():
-        asking = ask_of_told([], desk, also=units)
+    asking = ask_of_told([], desk, also=units)
     news = write_told(asking, figures, desk)
     figures.write(desk.tenant_id)
     reader = WindowReader(Workflows({}), desk)

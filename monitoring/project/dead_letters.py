@@ -17,7 +17,8 @@ from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.rollups import Figures, Place, minute_of
 from monitoring.project.units import TELEMETRY, Decision, Life, Told
-from monitoring.rows import Asked, arrays, ask, execute, insert_rows
+from monitoring.rows import arrays, insert_rows
+from partners.database.statements import Asked, ask, execute
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit_id", "text"), ("workflow_id", "bigint"), ("process_id", "bigint"),

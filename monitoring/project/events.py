@@ -13,7 +13,8 @@ from monitoring.facts import EventFact
 from monitoring.names import fitted
 from monitoring.project.plain_tries import plain_tries
 from monitoring.project.workflows import Workflows
-from monitoring.rows import Row, insert_rows
+from monitoring.rows import insert_rows
+from partners.database.statements import Row
 
 _COLUMNS = [
     ("tenant_id", "int"), ("source", "text"), ("event_id", "text"), ("type", "text"), ("entity_event", "text"),

@@ -18,7 +18,6 @@ from monitoring.project.rollups import Figures
 from monitoring.project.told import News, ask_of_told, write_told
 from monitoring.project.unit_rows import units_told_by
 from monitoring.project.workflows import ensure_workflows
-from monitoring.rows import at_once
 
 _LOCKED = """
 SELECT id, source, event_id, workflow_id, process_id, time, plain_tries FROM monitoring_event
@@ -67,8 +66,7 @@ def project_events_anew(events: Sequence[EventAnew], desk: Desk) -> tuple[News, 
     tellers = {event_teller(before[identifier].source, before[identifier].event_id) for identifier in before}
     units = units_told_by([], sorted(before))
     told = [placed for placed in placed_attempts([], kept) if not placed.plain]
-    with at_once():
-        asking = ask_of_told(told, desk, anew=tellers, also=units)
+    asking = ask_of_told(told, desk, anew=tellers, also=units)
     news = write_told(asking, figures, desk)
     figures.write(desk.tenant_id)
     if gone:

@@ -15,7 +15,8 @@ from django.db import connection
 from monitoring.desk import Desk
 from monitoring.project.events import ProjectedEvent
 from monitoring.project.runs import ProjectedRun
-from monitoring.rows import Row, arrays, execute, insert_rows
+from monitoring.rows import arrays, insert_rows
+from partners.database.statements import Row, execute
 
 _COLUMNS = [
     ("tenant_id", "int"), ("key_type", "text"), ("value", "text"), ("run_id", "bigint"), ("event_id", "bigint"),

@@ -15,7 +15,8 @@ from monitoring.facts import DEAD_PHASES
 from monitoring.names import unit_digest
 from monitoring.native.turn import give_way
 from monitoring.project.attempts import PlacedAttempt
-from monitoring.rows import Asked, arrays, ask, insert_rows
+from monitoring.rows import arrays, insert_rows
+from partners.database.statements import Asked, ask
 
 _COLUMNS = [
     ("tenant_id", "int"), ("place", "int"), ("unit", "bigint"), ("began_at", "timestamptz"), ("run_id", "bigint"),

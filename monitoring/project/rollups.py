@@ -15,7 +15,8 @@ from monitoring.models.rollups import COUNTERS
 from monitoring.project.plain_tries import by_minute
 from monitoring.project.runs_merged import RunRow
 from monitoring.project.units import Told, tries
-from monitoring.rows import arrays, insert_rows, tell
+from monitoring.rows import arrays, insert_rows
+from partners.database.statements import tell
 
 #: Workflow, process and minute.
 Place: TypeAlias = tuple[int, int | None, datetime]

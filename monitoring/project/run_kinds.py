@@ -13,7 +13,8 @@ from typing import NamedTuple
 from django.db import transaction
 
 from monitoring.project.runs_merged import RunRow
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays
+from partners.database.statements import execute
 
 _SEPARATOR = "\x1f"
 

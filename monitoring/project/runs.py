@@ -14,7 +14,8 @@ from monitoring.project.promise import with_promise
 from monitoring.project.run_kinds import KindRow, ensure_kinds, kind_of, kinds_by_id
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
 from monitoring.project.workflows import Workflows
-from monitoring.rows import arrays, execute, tell
+from monitoring.rows import arrays
+from partners.database.statements import execute, tell
 
 _TYPES = {
     "trace_id": "bytea", "workflow_id": "bigint", "process_id": "bigint", "site_id": "bigint", "rank": "smallint",

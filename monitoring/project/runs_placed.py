@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import connection
 
 from monitoring.project.run_kinds import ensure_kinds, kinds_by_id
-from monitoring.rows import arrays, execute
+from monitoring.rows import arrays
+from partners.database.statements import execute
 
 # Locked first: a run that more is told of meanwhile may be of another kind afterwards.
 _LOOSE = """

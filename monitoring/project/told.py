@@ -29,7 +29,7 @@ from monitoring.project.unit_rows import (
     write_attempts,
 )
 from monitoring.project.units import Life, Told, life
-from monitoring.rows import Asked, at_once
+from partners.database.statements import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,8 @@ def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
         figures.unit(rows, 1)
     lives = _lives(now_said, letters, asking.plain, desk)
     delete_attempts(gone)
-    with at_once():
-        new = write_attempts(desk.tenant_id, written)
-        deaths = ask_of_deaths(lives)
+    new = write_attempts(desk.tenant_id, written)
+    deaths = ask_of_deaths(lives)
     changed = len(gone) + (len(new.rows()) if new else 0)
     written_letters = write_letters(lives, deaths, letters, figures, desk)
     said_before = {row.identity[:3] for row in known.values()}

@@ -12,7 +12,8 @@ from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
 from monitoring.project.money import money
 from monitoring.project.units import Told
-from monitoring.rows import Asked, arrays, ask, ask_to_insert, execute, tell
+from monitoring.rows import arrays, ask_to_insert
+from partners.database.statements import Asked, ask, execute, tell
 
 _COLUMNS = [
     ("tenant_id", "int"), ("unit", "bigint"), ("unit_id", "text"), ("attempt", "int"), ("phase", "text"),

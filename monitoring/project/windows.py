@@ -32,7 +32,8 @@ from monitoring.project.looks import Look, is_due
 from monitoring.project.runs import ProjectedRun
 from monitoring.project.runs_merged import TRY_PHASES
 from monitoring.project.workflows import Workflows
-from monitoring.rows import Asked, Row, arrays, ask, execute
+from monitoring.rows import arrays
+from partners.database.statements import Asked, Row, ask, execute
 
 #: A workflow as it serves one process, or none.
 Service: TypeAlias = tuple[int, int | None]

@@ -15,7 +15,8 @@ from django.db import transaction
 from monitoring.desk import Desk
 from monitoring.facts import EventFact, Identity, MappingVerdict, RunFact
 from monitoring.models import Workflow
-from monitoring.rows import Asked, Row, arrays, ask, at_once
+from monitoring.rows import arrays
+from partners.database.statements import Asked, Row, ask
 
 WorkflowKey = tuple[str, str]
 #: What a payload calls an automation, and what the rules say of it.
@@ -122,9 +123,8 @@ def _known_or_made(
 ) -> dict[WorkflowKey, KnownWorkflow]:
     """The rows that are there, and those that can be made while that is asked: a name that this process has not met is
     mostly new, and who waits for its alert waits for one answer less."""
-    with at_once():
-        known = _ask_known(unsure)
-        made = _ask_to_insert(_rows(new), MOST_WORKFLOWS - len(new), desk) if new else None
+    known = _ask_known(unsure)
+    made = _ask_to_insert(_rows(new), MOST_WORKFLOWS - len(new), desk) if new else None
     return _by_key(known.rows()) | (_by_key(made.rows()) if made else {})
 
 

@@ -27,7 +27,7 @@ from monitoring.receive.body import LargerThanExpected, decompress
 from monitoring.receive.connections import drop_broken_connection
 from monitoring.receive.log import Kept, Packed, ask_to_keep, digest, packed, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
-from monitoring.rows import Asked, at_once
+from partners.database.statements import Asked
 from partners.faults import sqlstate, will_pass
 from partners.scope import tenant_scope
 
@@ -146,10 +146,9 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
     for left in reversed(range(_TRIES)):
         try:
             with ExitStack() as scope:
-                with at_once():
-                    scope.enter_context(tenant_scope(tenant_id, actor=ACTOR))
-                    told = [_ask_to_keep(read) for read in reads]
-                    version = ask_of_version()
+                scope.enter_context(tenant_scope(tenant_id, actor=ACTOR))
+                told = [_ask_to_keep(read) for read in reads]
+                version = ask_of_version()
                 each = [Kept.of(one) for one in told]
                 reach("intake.inserted")
                 intended = _projected(tenant_id, reads, each, version)

@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int4
 
 from monitoring.receive.arrival import Arrival
 from monitoring.records import Decoded, Encoding, Payload, Rejection
-from monitoring.rows import Asked, ask
+from partners.database.statements import Asked, ask
 
 #: Below this many bytes compression costs more than it saves.
 _SMALL = 256

@@ -12,7 +12,7 @@ from monitoring.models import Channel, Intake, Process, Run
 from monitoring.receive.arrival import Arrival
 from monitoring.receive.log import Kept, Packed, ask_to_keep
 from monitoring.records import Decoded, Payload
-from monitoring.rows import Asked, ask
+from partners.database.statements import Asked, ask
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, figures, now, redriven, span, take, take_events, traces
 from tests.rows import make_channel, make_process, make_rule, make_sla
