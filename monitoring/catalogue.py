@@ -8,15 +8,20 @@ from types import MappingProxyType
 from django.db import transaction
 
 from monitoring.findings import ProcessFacts
-from monitoring.models import DetectorSetting, MappingRule, Process, Sla, Workflow
+from monitoring.models import Channel, DetectorSetting, MappingRule, Process, Sla, Workflow
 from monitoring.models.catalogue import SlaKind
-from monitoring.rules import Catalogue, KeyRule, Rule, SlaRule
+from monitoring.rules import Catalogue, ChannelRule, KeyRule, Rule, SlaRule
 from partners.database.statements import Asked, ask
 from partners.models import Site
 from partners.scope import current_tenant_id
 
 _cached: dict[int, Catalogue] = {}
 _VERSION = "SELECT version FROM monitoring_catalogueversion WHERE tenant_id = current_setting('app.tenant_id')::int"
+
+
+def last_known(tenant_id: int) -> Catalogue | None:
+    """Return the snapshot that this process took last; whether it still holds is not asked."""
+    return _cached.get(tenant_id)
 
 
 def ask_of_version() -> Asked:
@@ -59,7 +64,14 @@ def _take(tenant_id: int, version: int) -> Catalogue:
         sites=MappingProxyType({site.slug: pk for pk, site in sites.items()}),
         thresholds=MappingProxyType({setting.kind: setting.thresholds for setting in settings}),
         disabled=frozenset(DetectorSetting.objects.filter(enabled=False).values_list("kind", flat=True)),
+        channels=enabled_channels(),
     )
+
+
+def enabled_channels() -> tuple[ChannelRule, ...]:
+    """Return what the tenant's channels carry, of those that are switched on."""
+    channels = Channel.objects.filter(enabled=True).order_by("pk")
+    return tuple(ChannelRule(channel.pk, channel.min_severity, tuple(channel.kinds)) for channel in channels)
 
 
 def _rule(rule: MappingRule, process: Process) -> Rule:

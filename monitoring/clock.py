@@ -23,7 +23,7 @@ from monitoring.models.alerts import AlertStatus
 from monitoring.models.delivery import TimerKind
 from monitoring.models.telemetry import SlaState
 from monitoring.notify.delivery import deliver
-from monitoring.notify.outbox import notifications_write, notify
+from monitoring.notify.outbox import notify, resolutions_write
 from monitoring.project.anew import project_units
 from monitoring.project.dead_letters import units_of_letters
 from monitoring.project.windows import WindowReader, sla_kind
@@ -165,7 +165,7 @@ def _alert_quiet(due: Due, now: datetime) -> None:
         resolved = resolve_alerts(
             [row.pk], due.tenant_id, over_at, f"Nothing more of it was seen for {minutes} minutes."
         )
-        notifications_write(resolved, "resolved", now)
+        resolutions_write(resolved, now)
         announce(due.tenant_id, ["alerts", "board"])
 
 

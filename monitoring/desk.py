@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from monitoring.facts import Mapped
 from monitoring.findings import Heed, TrySums
 from monitoring.rules import Catalogue
 
@@ -22,6 +24,11 @@ class Desk:
     #: How much of a window a detector has to see, given its sums and the ratio of the one before. Spares reading the
     #: rest of it.
     heeds: Callable[[TrySums, float], Heed] = field(default=lambda sums, earlier: Heed.WHOLE)  # noqa: ARG005
+
+    #: What the payload means, where that was found before the transaction began (`monitoring/pipeline.py`).
+    foreseen: Mapped | None = None
+    #: And what was asked about its workflows (`WorkflowsAsked`) before there was an answer to wait for.
+    workflows: Any = None
 
     @property
     def intake_id(self) -> int:

@@ -46,6 +46,15 @@ class SlaRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelRule:
+    """Which alerts a channel carries: at least `min_severity`, of `kinds` (empty: all)."""
+
+    id: int
+    min_severity: str
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything the pure stages need to know about one tenant. `version` changes whenever anything here does."""
 
@@ -61,3 +70,5 @@ class Catalogue:
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
     #: Detector kinds that the tenant has switched off.
     disabled: frozenset[str] = frozenset()
+    #: The channels that are switched on.
+    channels: tuple[ChannelRule, ...] = ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from monitoring.findings import AttemptWindow, DeadLetterWindow, Finding, SlaWindow, UnmappedWindow
 
@@ -45,15 +47,21 @@ class Detected:
     events: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AlertChange:
-    """An alert that this request raised or added to."""
+class AlertStands(NamedTuple):
+    """How an alert stands that a request raised or added to."""
 
     id: int
-    kind: str
-    severity: str
     raised: bool
-    occurred_at: datetime
+    severity: str
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """An alert that this request raised or added to. What the database made of it is waited for where it matters."""
+
+    kind: str
+    answer: Callable[[], AlertStands]
 
 
 @dataclass(frozen=True, slots=True)

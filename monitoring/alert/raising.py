@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from monitoring.alert.resolving import LEFT, resolve_claimed, resolve_settled
@@ -14,9 +15,9 @@ from monitoring.findings import Finding, Kind
 from monitoring.models.delivery import TimerKind
 from monitoring.names import fitted
 from monitoring.rows import arrays
-from monitoring.stages import AlertChange, Alerted, Detected
+from monitoring.stages import AlertChange, Alerted, AlertStands, Detected
 from monitoring.timers import timers_set
-from partners.database.statements import ask, tell
+from partners.database.statements import Asked, ask, tell
 
 #: Kinds that end by themselves once nothing more of it was seen for this long (event time).
 QUIET_AFTER = {
@@ -96,12 +97,18 @@ def _raised(detected: Detected, desk: Desk) -> tuple[AlertChange, ...]:
     link_members(detected)
     changes = []
     for finding, answer in zip(findings, asked, strict=True):
-        [(identifier, raised, severity, last_seen_at)] = answer.rows()
-        changes.append(AlertChange(identifier, finding.kind.value, severity, raised, finding.occurred_at))
+        change = AlertChange(finding.kind.value, partial(_stands, answer))
+        changes.append(change)
         if finding.kind in QUIET_AFTER:
+            alert_id, _, _, last_seen_at = change.answer()
             next_at = next_look(finding.kind, last_seen_at, desk.now)
-            timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(identifier, next_at)])
+            timers_set(desk.tenant_id, TimerKind.ALERT_QUIET, [(alert_id, next_at)])
     return tuple(changes)
+
+
+def _stands(asked: Asked) -> AlertStands:
+    [row] = asked.rows()
+    return AlertStands._make(row)
 
 
 def next_look(kind: Kind, last_seen_at: datetime, now: datetime) -> datetime:

@@ -60,6 +60,7 @@ class Alert(TenantModel):
         indexes = (
             models.Index(fields=("tenant", "status", "-last_seen_at", "-id"), name="alert_by_status"),
             models.Index(fields=("tenant", "process", "status"), name="alert_by_process"),
+            models.Index(fields=("tenant", "workflow"), condition=models.Q(kind="unmapped"), name="alert_of_unmapped"),
         )
 
     def __str__(self) -> str:

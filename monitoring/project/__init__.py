@@ -21,7 +21,7 @@ from monitoring.stages import Projected
 def project(mapped: Mapped, desk: Desk) -> Projected:
     """Write what the facts say and return what there is to look at. Writes in one order, so that no two requests lock
     each other out."""
-    workflows = ensure_workflows((*mapped.runs, *mapped.events), desk)
+    workflows = ensure_workflows((*mapped.runs, *mapped.events), desk, desk.workflows)
     runs = write_runs(mapped.runs, workflows, desk)
     events = write_events(mapped.events, workflows, desk)
     figures = Figures()
@@ -34,15 +34,18 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     write_keys(runs, events, desk)
     write_trace_logs(mapped.logs, desk)
     asking = ask_of_told(placed_attempts(runs, events), desk)
-    news = write_told(asking, figures, desk)
+    made = {run.id: run.row.intakes[-1] for run in runs if run.before is None and run.row.intakes} if asking else {}
+    news = write_told(asking, figures, desk, made)
     reader = WindowReader(workflows, desk)
     figures.write(desk.tenant_id)
     set_run_timers(runs, desk)
-    set_letter_timers(news.fresh, desk)
     groups = reader.ask_of_groups(news.fresh)
     unmapped = reader.ask_of_unmapped(runs, events)
+    dead_letters = reader.dead_letters(groups)
+    # Only now, when an answer has been waited for: it names the letters, which may have been made along with it.
+    set_letter_timers(news.fresh, desk)
     return Projected(
-        dead_letters=reader.dead_letters(groups),
+        dead_letters=dead_letters,
         attempts=reader.attempts(news.attempts),
         promises=reader.promises(runs),
         unmapped=reader.unmapped(unmapped),

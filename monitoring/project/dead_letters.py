@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +15,11 @@ from monitoring.facts import AttemptFact, BusinessKey, Confidence, Phase
 from monitoring.models.packed import unpacked
 from monitoring.names import unit_digest
 from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.keys import key_stored
+from monitoring.project.money import money
 from monitoring.project.rollups import Figures, Place, minute_of
 from monitoring.project.units import TELEMETRY, Decision, Life, Told
-from monitoring.rows import arrays, insert_rows
+from monitoring.rows import arrays, ask_to_insert
 from partners.database.statements import Asked, ask, execute
 
 _COLUMNS = [
@@ -28,6 +30,7 @@ _COLUMNS = [
     ("died_at", "timestamptz"), ("settled_at", "timestamptz"), ("settled_by", "text"), ("settled_reason", "text"),
     ("decisions", "jsonb"), ("counted", "jsonb"), ("state", "text"),
 ]  # fmt: skip
+_WITH_ALERT = [*_COLUMNS, ("fingerprint", "text")]
 _NAMES = [name for name, _ in _COLUMNS[1:]]
 _LOCKED = (
     f"SELECT id, fingerprint, {', '.join(_NAMES)} FROM monitoring_deadletter "  # noqa: S608  Constants.
@@ -103,14 +106,33 @@ def units_of_letters(ids: Sequence[int]) -> list[str]:
     return [unit_id for (unit_id,) in execute(_UNITS_OF, arrays(["bigint"], [ids]))]
 
 
+class Numbers:
+    """The ids of dead letters by unit, those that are being made among them: the database is waited for by whoever
+    wants to know one of these first."""
+
+    def __init__(self, known: Mapping[str, int], made: Asked | None) -> None:
+        self._ids, self._made = dict(known), made
+
+    def of(self, unit: str) -> int:
+        """Return the id of the unit's dead letter."""
+        if unit not in self._ids and self._made is not None:
+            self._ids |= dict(self._made.rows())
+        return self._ids[unit]
+
+
 @dataclass(frozen=True, slots=True)
 class FreshDeadLetter:
     """A dead letter that this request brought, or brought back."""
 
-    id: int
+    unit: str
+    numbers: Numbers
     placed: PlacedAttempt
     attempts: int
     redriven_before: int
+
+    @property
+    def id(self) -> int:
+        return self.numbers.of(self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +159,31 @@ def letters_of(asked: Asked) -> dict[str, Letter]:
     return {letter["unit_id"]: letter for letter in letters}
 
 
-def ask_of_deaths(lives: Mapping[str, Life | None]) -> Asked | None:
-    """Ask, for `write_letters`, what was told of the deaths that describe these units' dead letters."""
-    last = [life.last for life in lives.values() if life]
-    identities = [(unit_digest(row.unit_id), *row.identity) for row in last]
-    if not identities:
-        return None
-    return ask(_DESCRIBED, arrays(["bigint", "text", "text", "int", "bytea"], zip(*identities, strict=True)))
+def ask_of_deaths(
+    lives: Mapping[str, Life | None],
+    written: Mapping[tuple[str, str, int, bytes], PlacedAttempt],
+    made: Mapping[int, int],
+) -> Deaths:
+    """Ask, for `write_letters`, what was told of the deaths that describe these units' dead letters.
+
+    Nothing is asked of those that were `written` just now with a run that was `made` with them, whose last place in the
+    log stands there by its id: all that is told of them is known.
+    """
+    here, asked = {}, []
+    for unit, life in lives.items():
+        placed = written.get(life.last.identity) if life else None
+        if placed is not None and placed.run_id is not None and placed.run_id in made:
+            here[unit] = _described_here(unit, placed, made[placed.run_id])
+        elif life is not None:
+            asked.append(life.last)
+    identities = [(unit_digest(row.unit_id), *row.identity) for row in asked]
+    kinds = ("bigint", "text", "text", "int", "bytea")
+    return Deaths(here, asked, ask(_DESCRIBED, arrays(kinds, zip(*identities, strict=True))) if asked else None)
 
 
 def write_letters(
     lives: Mapping[str, Life | None],
-    asked: Asked | None,
+    deaths: Deaths,
     known: Mapping[str, Letter],
     figures: Figures,
     desk: Desk,
@@ -160,9 +195,9 @@ def write_letters(
     for lost in gone:
         figures.deaths(lost.counted, -1)
     _delete([letter.id for letter in gone])
-    if not dead or asked is None:
+    if not dead:
         return Written(settled=frozenset(settled - {""}), changed=len(gone))
-    described = _described([life.last for life in dead.values()], asked, desk)
+    described = deaths.described(desk)
     made: list[tuple[Any, ...]] = []
     moved: list[tuple[int, tuple[Any, ...]]] = []
     corrected: list[tuple[int, tuple[Any, ...]]] = []
@@ -184,14 +219,13 @@ def write_letters(
             if letter["state"] == "open" and _is_elsewhere(letter, described[unit].placed):
                 fresh_units.append(unit)
                 left.add(letter.fingerprint)
-    tail = "RETURNING unit_id, id"
     ids = {unit: letter.id for unit, letter in known.items()}
-    ids |= dict(insert_rows("monitoring_deadletter", [*_COLUMNS, ("fingerprint", "text")],
-                            [(*row, "") for row in made], tail))  # fmt: skip
+    rows = [(*row, "") for row in made]
+    numbers = Numbers(ids, ask_to_insert("monitoring_deadletter", _WITH_ALERT, rows, "RETURNING unit_id, id"))
     _update(moved, _NAMES)
     # Naming the column `state` would leave an entry in the audit trail, though nothing of it changed.
     _update([(identifier, values[:-1]) for identifier, values in corrected], _NAMES[:-1])
-    fresh = (_fresh(ids[unit], dead[unit], described[unit]) for unit in fresh_units)
+    fresh = (_fresh(unit, numbers, dead[unit], described[unit]) for unit in fresh_units)
     changed = len(gone) + len(made) + len(moved) + len(corrected)
     return Written(tuple(fresh), frozenset(settled - {""}), frozenset(left - {""}), changed)
 
@@ -205,21 +239,46 @@ class _Described:
     keys: str
 
 
-def _described(rows: Collection[Told], asked: Asked, desk: Desk) -> dict[str, _Described]:
-    by_unit = {row.unit_id: row for row in rows}
-    found = {}
-    for unit, step, destination, error, message, span, confidence, value, *place, intake, told, keys in asked.rows():
-        row, (run_id, event_id, site_id) = by_unit[unit], place
-        intake_id = unpacked(bytes(told))[-1] if told else intake
-        fact = AttemptFact(
-            unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
-            error_class=error, message=message, span_id=bytes(span) if span else None,
-        )  # fmt: skip
-        named = tuple(BusinessKey(key["type"], key["value"]) for key in json.loads(keys))
-        amount = None if value is None else float(value)
-        of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
-        found[unit] = _Described(PlacedAttempt(fact, *of), intake_id or desk.intake_id, keys)
-    return found
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """What describes dead letters by unit: what is known, and what was asked about these rows."""
+
+    here: Mapping[str, _Described]
+    rows: Collection[Told]
+    asked: Asked | None
+
+    def described(self, desk: Desk) -> Mapping[str, _Described]:
+        """Return what describes the dead letter of each unit."""
+        found, by_unit = dict(self.here), {row.unit_id: row for row in self.rows}
+        answers = self.asked.rows() if self.asked else ()
+        for unit, step, destination, error, message, span, confidence, value, *place, intake, told, keys in answers:
+            row, (run_id, event_id, site_id) = by_unit[unit], place
+            intake_id = unpacked(bytes(told))[-1] if told else intake
+            fact = AttemptFact(
+                unit, row.attempt, Phase(row.phase), "", Confidence(confidence), step=step, destination=destination,
+                error_class=error, message=message, span_id=bytes(span) if span else None,
+            )  # fmt: skip
+            named = tuple(sorted(BusinessKey(key["type"], key["value"]) for key in json.loads(keys)))
+            amount = None if value is None else float(value)
+            of = (row.workflow_id, row.process_id, site_id, run_id, event_id, named, amount, row.at, row.teller)
+            found[unit] = _Described(PlacedAttempt(fact, *of), intake_id or desk.intake_id, _listed(named))
+        return found
+
+
+def _described_here(unit: str, placed: PlacedAttempt, intake_id: int) -> _Described:
+    """What the rows will say of an attempt that is being written."""
+    told = placed.fact
+    fact = AttemptFact(
+        unit, told.attempt, told.phase, "", told.confidence, step=told.step[:300], destination=told.destination[:300],
+        error_class=told.error_class[:200], message=told.message[:4000], span_id=told.span_id or None,
+    )  # fmt: skip
+    named = tuple(sorted({BusinessKey(*key_stored(key)) for key in placed.keys}))
+    as_stored = placed._replace(fact=fact, keys=named, value=money(placed.value), plain=False)
+    return _Described(as_stored, intake_id, _listed(named))
+
+
+def _listed(keys: Iterable[BusinessKey]) -> str:
+    return json.dumps([{"type": key.type, "value": key.value} for key in keys])
 
 
 def _values(life: Life, described: _Described, letter: Letter | None) -> tuple[Any, ...]:
@@ -275,9 +334,9 @@ def _loaded(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _fresh(identifier: int, life: Life, described: _Described) -> FreshDeadLetter:
+def _fresh(unit: str, numbers: Numbers, life: Life, described: _Described) -> FreshDeadLetter:
     placed = described.placed._replace(at=life.died_at)
-    return FreshDeadLetter(identifier, placed, life.attempts, len(life.episodes) - 1)
+    return FreshDeadLetter(unit, numbers, placed, life.attempts, len(life.episodes) - 1)
 
 
 def _update(rows: list[tuple[int, tuple[Any, ...]]], names: list[str]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from monitoring.desk import Desk
+from monitoring.facts import BusinessKey
 from monitoring.project.events import ProjectedEvent
 from monitoring.project.runs import ProjectedRun
 from monitoring.rows import arrays, insert_rows
@@ -45,6 +46,11 @@ def write_keys(runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], d
         known = set(_known(_RUN, told_before))
         rows = [row for row in rows if (row[_RUN], row[1], row[2]) not in known]
     insert_rows("monitoring_businesskey", _COLUMNS, [*rows, *_of_events(events, desk)], "")
+
+
+def key_stored(key: BusinessKey) -> tuple[str, str]:
+    """Return type and value of a key as they are stored."""
+    return key.type[:40], key.value[:128]
 
 
 def correct_keys(
@@ -80,12 +86,10 @@ def _known(place: int, ids: Sequence[int]) -> list[Row]:
 
 
 def _of_runs(runs: Sequence[ProjectedRun], desk: Desk) -> list[Row]:
-    named = ((desk.tenant_id, key.type[:40], key.value[:128], run.id, None) for run in runs for key in run.fact.keys)
+    named = ((desk.tenant_id, *key_stored(key), run.id, None) for run in runs for key in run.fact.keys)
     return list(dict.fromkeys(named))
 
 
 def _of_events(events: Sequence[ProjectedEvent], desk: Desk) -> list[Row]:
-    named = (
-        (desk.tenant_id, key.type[:40], key.value[:128], None, event.id) for event in events for key in event.fact.keys
-    )
+    named = ((desk.tenant_id, *key_stored(key), None, event.id) for event in events for key in event.fact.keys)
     return list(dict.fromkeys(named))

@@ -40,8 +40,14 @@ class News:
     fresh: tuple[FreshDeadLetter, ...] = ()
     settled: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
-    #: Rows of attempts and dead letters that are new, other or gone.
-    changed: int = 0
+    #: Rows of attempts and dead letters that were corrected or are gone, and attempts that are new or other.
+    corrected: int = 0
+    written: Asked | None = None
+
+    @property
+    def changed(self) -> int:
+        """How many rows are new, other or gone."""
+        return self.corrected + (len(self.written.rows()) if self.written else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +83,11 @@ def ask_of_told(
     return Asking(troubled, anew, units, ask_of_units(units), ask_of_letters(units), ask_of_plain(first_death, desk))
 
 
-def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
-    """Write what was told, and add to `figures` what it changes. Telling twice equals telling once."""
+def write_told(asking: Asking | None, figures: Figures, desk: Desk, made: Mapping[int, int] | None = None) -> News:
+    """Write what was told, and add to `figures` what it changes. Telling twice equals telling once.
+
+    `made` are the runs that were made just now, with their last place in the log.
+    """
     if asking is None:
         return News()
     troubled, anew, units = asking.troubled, asking.anew, asking.units
@@ -103,8 +112,7 @@ def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
     lives = _lives(now_said, letters, asking.plain, desk)
     delete_attempts(gone)
     new = write_attempts(desk.tenant_id, written)
-    deaths = ask_of_deaths(lives)
-    changed = len(gone) + (len(new.rows()) if new else 0)
+    deaths = ask_of_deaths(lives, written, made or {})
     written_letters = write_letters(lives, deaths, letters, figures, desk)
     said_before = {row.identity[:3] for row in known.values()}
     return News(
@@ -112,7 +120,8 @@ def write_told(asking: Asking | None, figures: Figures, desk: Desk) -> News:
         fresh=written_letters.fresh,
         settled=written_letters.settled,
         left=written_letters.left,
-        changed=changed + written_letters.changed,
+        corrected=len(gone) + written_letters.changed,
+        written=new,
     )
 
 

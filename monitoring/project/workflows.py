@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeAlias
 
 from django.db import transaction
@@ -61,6 +62,20 @@ RETURNING source_system, source_key, id, name, process_id
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowsAsked:
+    """The workflows of one payload that this process knows, and what was asked about the others."""
+
+    cached: Mapping[WorkflowKey, KnownWorkflow]
+    unsure: Mapping[WorkflowKey, Named]
+    known: Asked | None
+    made: Asked | None
+
+    def rows(self) -> dict[WorkflowKey, KnownWorkflow]:
+        """Return those of the others that are there, or were made."""
+        return _by_key([row for asked in (self.known, self.made) if asked for row in asked.rows()])
+
+
+@dataclass(frozen=True, slots=True)
 class Workflows:
     """The workflows of one payload, by source, and those that a rule tied to a process for the first time."""
 
@@ -77,8 +92,19 @@ def key_of(identity: Identity) -> WorkflowKey:
     return identity.source_system[:40], identity.source_key[:300]
 
 
-def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workflows:
-    """Return the workflow of each fact; unknown ones are made. Two requests that meet make one row."""
+def ensure_workflows(
+    facts: Iterable[RunFact | EventFact], desk: Desk, asked: WorkflowsAsked | None = None
+) -> Workflows:
+    """Return the workflow of each fact; unknown ones are made. Two requests that meet make one row.
+
+    `asked`: what was asked of just these facts before.
+    """
+    return _told(asked or ask_of_workflows(facts, desk.tenant_id, desk.now), desk)
+
+
+def ask_of_workflows(facts: Iterable[RunFact | EventFact], tenant_id: int, now: datetime) -> WorkflowsAsked:
+    """Ask for the rows that are there, and for those that can be made: a name that this process has not met is mostly
+    new, and who waits for its alert waits for one answer less."""
     wanted: dict[WorkflowKey, Named] = {}
     for fact in facts:
         key = key_of(fact.identity)
@@ -86,24 +112,30 @@ def ensure_workflows(facts: Iterable[RunFact | EventFact], desk: Desk) -> Workfl
         if held is None or (fact.verdict.matched and not held[1].matched):
             wanted[key] = (fact.identity, fact.verdict)
     found: dict[WorkflowKey, KnownWorkflow] = {}
-    claimed: set[int] = set()
-    unsure: list[WorkflowKey] = []
+    unsure: dict[WorkflowKey, Named] = {}
     for key in sorted(wanted):
-        known = _cached.get((desk.tenant_id, *key))
-        if known is None or (known.process_id is None and wanted[key][1].matched):
-            unsure.append(key)
+        cached = _cached.get((tenant_id, *key))
+        if cached is None or (cached.process_id is None and wanted[key][1].matched):
+            unsure[key] = wanted[key]
         else:
-            found[key] = known
-    if unsure:
-        new = {key: wanted[key] for key in unsure if (desk.tenant_id, *key) not in _cached}
-        rows = _known_or_made(unsure, new, desk)
-        rows |= _made({key: wanted[key] for key in unsure if key not in rows}, desk)
-        for key in unsure:
-            known, was_claimed = _claimed(rows[key], wanted[key][1])
-            claimed |= {known.id} if was_claimed else set()
-            if known.source_key == key[1]:
-                _remember((desk.tenant_id, *key), known)
-            found[key] = known
+            found[key] = cached
+    new = {key: named for key, named in unsure.items() if (tenant_id, *key) not in _cached}
+    known = _ask_known(list(unsure)) if unsure else None
+    made = _ask_to_insert(_rows(new), MOST_WORKFLOWS - len(new), tenant_id, now) if new else None
+    return WorkflowsAsked(found, unsure, known, made)
+
+
+def _told(asked: WorkflowsAsked, desk: Desk) -> Workflows:
+    found = dict(asked.cached)
+    claimed: set[int] = set()
+    rows = asked.rows()
+    rows |= _made({key: named for key, named in asked.unsure.items() if key not in rows}, desk)
+    for key, (_, verdict) in asked.unsure.items():
+        known, was_claimed = _claimed(rows[key], verdict)
+        claimed |= {known.id} if was_claimed else set()
+        if known.source_key == key[1]:
+            _remember((desk.tenant_id, *key), known)
+        found[key] = known
     return Workflows(found, frozenset(claimed))
 
 
@@ -116,16 +148,6 @@ def forget(tenant_id: int) -> None:
     """Drop what is cached of a tenant, after a person changed its workflows in this process."""
     for key in [key for key in _cached if key[0] == tenant_id]:
         _cached.pop(key, None)
-
-
-def _known_or_made(
-    unsure: Sequence[WorkflowKey], new: Mapping[WorkflowKey, Named], desk: Desk
-) -> dict[WorkflowKey, KnownWorkflow]:
-    """The rows that are there, and those that can be made while that is asked: a name that this process has not met is
-    mostly new, and who waits for its alert waits for one answer less."""
-    known = _ask_known(unsure)
-    made = _ask_to_insert(_rows(new), MOST_WORKFLOWS - len(new), desk) if new else None
-    return _by_key(known.rows()) | (_by_key(made.rows()) if made else {})
 
 
 def _known(keys: Iterable[WorkflowKey]) -> dict[WorkflowKey, KnownWorkflow]:
@@ -148,6 +170,8 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     """Rows for names that could not be made together, as many as there is room for; the others share a row of their
     source. Another request may have made them meanwhile."""
     names = sorted(missing)
+    if not names:
+        return {}
     made = _known(names)
     if len(made) == len(names):
         return made
@@ -157,16 +181,16 @@ def _made(missing: Mapping[WorkflowKey, Named], desk: Desk) -> dict[WorkflowKey,
     others = {key: (key[0], OTHERS_KEY) for key in beyond}
     rows = _rows({key: missing[key] for key in fresh})
     rows += [(*key, OTHERS_NAME, None) for key in sorted(set(others.values()))]
-    _ask_to_insert(rows, None, desk)
+    _ask_to_insert(rows, None, desk.tenant_id, desk.now)
     made |= _known([*fresh, *others.values()])
     return made | {key: made[other] for key, other in others.items()}
 
 
-def _ask_to_insert(rows: Sequence[Row], at_most: int | None, desk: Desk) -> Asked:
+def _ask_to_insert(rows: Sequence[Row], at_most: int | None, tenant_id: int, now: datetime) -> Asked:
     """Make these rows where there are at most so many yet (None: however many), and ask for those that were made."""
     columns = arrays(["text", "text", "text", "bigint"], zip(*rows, strict=True))
     limit = _NO_LIMIT if at_most is None else at_most
-    return ask(_MAKE, [desk.tenant_id, desk.now, *columns, limit])
+    return ask(_MAKE, [tenant_id, now, *columns, limit])
 
 
 def _rows(named: Mapping[WorkflowKey, Named]) -> list[Row]:

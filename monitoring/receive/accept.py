@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 from opentelemetry import trace
 
@@ -20,8 +19,9 @@ from monitoring.decode.answers import content_type, success
 from monitoring.desk import Desk
 from monitoring.detect.registry import heeds_tries
 from monitoring.failpoints import reach
-from monitoring.pipeline import run_main_line
+from monitoring.pipeline import Foreseen, foresee, run_main_line
 from monitoring.project import run_kinds, workflows
+from monitoring.project.workflows import WorkflowsAsked
 from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import LargerThanExpected, decompress
 from monitoring.receive.connections import drop_broken_connection
@@ -143,15 +143,22 @@ def _answers(reads: Sequence[_Read], after: After) -> list[Answer | Exception]:
 def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
     """The answers, in the order of the requests' digests, which is the order of their locks."""
     tenant_id = reads[0].arrival.tenant_id
+    foreseen = foresee(_together(reads), tenant_id, reads[0].payload.received_at)
     for left in reversed(range(_TRIES)):
         try:
-            with ExitStack() as scope:
-                scope.enter_context(tenant_scope(tenant_id, actor=ACTOR))
+            with tenant_scope(tenant_id, actor=ACTOR):
                 told = [_ask_to_keep(read) for read in reads]
                 version = ask_of_version()
+                named = foreseen.ask_of_workflows(reads[0].payload.received_at) if foreseen else None
                 each = [Kept.of(one) for one in told]
                 reach("intake.inserted")
-                intended = _projected(tenant_id, reads, each, version)
+                intended = _projected(tenant_id, reads, each, version, (foreseen, named))
+        except (_Outdated, IntegrityError):
+            # What was foreseen no longer holds, and may have named what is gone by now.
+            if foreseen is None or not left:
+                raise
+            foreseen = None
+            continue
         except (OperationalError, InterfaceError) as error:
             # A repeat finds what the first try has committed: even where the connection broke within COMMIT.
             was_lost = drop_broken_connection()
@@ -168,23 +175,41 @@ def _committed(reads: Sequence[_Read], after: After) -> list[Answer]:
     return [_taken(read, one) for read, one in zip(reads, each, strict=True)]
 
 
+class _Outdated(Exception):
+    """The catalogue has changed since it was known here."""
+
+
 def _ask_to_keep(read: _Read) -> Asked:
     return ask_to_keep(read.arrival, read.payload, read.decoded, read.digest, read.packed)
 
 
-def _projected(tenant_id: int, reads: Sequence[_Read], each: Sequence[Kept], version: Asked) -> tuple[int, ...]:
+def _projected(
+    tenant_id: int,
+    reads: Sequence[_Read],
+    each: Sequence[Kept],
+    version: Asked,
+    ahead: tuple[Foreseen | None, WorkflowsAsked | None],
+) -> tuple[int, ...]:
     """Walk what is new along the main line; return the outbox rows that it made."""
     fresh = [(read, one.intake_id) for read, one in zip(reads, each, strict=True) if not one.repeated]
     if not fresh:
         return ()
-    known = catalogue(version)
+    known, (foreseen, named) = catalogue(version), ahead
+    if foreseen is not None and known is not foreseen.catalogue:
+        raise _Outdated
     intakes = tuple(intake_id for _, intake_id in fresh)
     desk = Desk(tenant_id, intakes, known, fresh[0][0].payload.received_at, heeds_tries(known.thresholds))
-    decoded = fresh[0][0].decoded
-    if len(fresh) > 1:
-        spans = [read.decoded.spans for read, _ in fresh]
-        decoded = Decoded(spans=tuple(chain.from_iterable(spans)), shares=tuple(map(len, spans)))
-    return run_main_line(decoded, desk).intended
+    if foreseen is not None and len(fresh) == len(reads):
+        desk = replace(desk, foreseen=foreseen.mapped, workflows=named)
+    return run_main_line(_together([read for read, _ in fresh]), desk).intended
+
+
+def _together(reads: Sequence[_Read]) -> Decoded:
+    """What several requests say, as if one had said it; each one's share of the spans is told."""
+    if len(reads) == 1:
+        return reads[0].decoded
+    spans = [read.decoded.spans for read in reads]
+    return Decoded(spans=tuple(chain.from_iterable(spans)), shares=tuple(map(len, spans)))
 
 
 def _taken(read: _Read, known: Kept) -> Answer:

@@ -15,7 +15,7 @@ from monitoring.live import announce
 from monitoring.models import Alert, AlertEvent
 from monitoring.models.alerts import AlertStatus
 from monitoring.models.delivery import TimerKind
-from monitoring.notify.outbox import notifications_write
+from monitoring.notify.outbox import resolutions_write
 from monitoring.timers import timers_set
 from partners.models import User
 from partners.permission import require
@@ -74,7 +74,7 @@ def resolve_by(*, alert: Alert, resolution: str, viewer: Viewer) -> AlertVerdict
     change = {"status": AlertStatus.RESOLVED, "resolved_at": now, "resolution": resolution}
     if not _changed(alert, _UNRESOLVED, change):
         return _unchanged(alert)
-    notifications_write([alert.pk], "resolved", now)
+    resolutions_write([alert.pk], now)
     return _done(alert, "resolved", viewer, resolution)
 
 

@@ -145,10 +145,10 @@ def send_waiting(using: str = DEFAULT_DB_ALIAS, *, commit: bool = False) -> None
         _exchange(connections[using], going, commit=commit)
 
 
-def _sent_before(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+def _sent_before(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     """Keep the order of what is said here and by Django's cursors."""
     alias = context["connection"].alias
-    if sql.startswith("ROLLBACK"):
+    if isinstance(sql, str) and sql.startswith("ROLLBACK"):
         _here.waiting[alias].clear()
     else:
         send_waiting(alias)

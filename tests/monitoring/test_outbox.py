@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -15,12 +17,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from pytest_django import Settings
 
 from monitoring import tasks
-from monitoring.models import Alert, Channel, Notification, Timer
+from monitoring.models import Channel, Notification, Timer
 from monitoring.models.delivery import NotificationState
 from monitoring.notify import delivery
 from monitoring.notify.delivery import deliver
-from monitoring.notify.outbox import HISTORY, judge
+from monitoring.notify.outbox import HISTORY, Told, judge
 from monitoring.notify.transport import Message
+from monitoring.rules import ChannelRule
 from monitoring.tasks import timers_sweep
 from tests.cast import Member
 from tests.monitoring.line import died, now, redriven, take_events
@@ -61,9 +64,9 @@ def only(member: Member) -> Notification:
 # What is written -----------------------------------------------------------------------------------------------------
 
 
-def alert_of(**changes: object) -> Alert:
-    given = {"severity": "high", "kind": "dead_letter", "last_seen_at": NOON, "raised_at": NOON}
-    return Alert(**{**given, **changes})
+def alert_of(**changes: Any) -> Told:
+    given = Told(id=1, severity="high", kind="dead_letter", last_seen_at=NOON, raised_at=NOON)
+    return given._replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +75,8 @@ def alert_of(**changes: object) -> Alert:
         ({}, {}, "raised", False, ""),
         ({}, {"severity": "critical"}, "raised", False, ""),
         ({}, {"severity": "medium"}, "raised", False, "medium is below the channel's high"),
-        ({"kinds": ["retry_storm"]}, {}, "raised", False, "the channel does not carry dead_letter"),
-        ({"kinds": ["dead_letter"]}, {}, "raised", False, ""),
+        ({"kinds": ("retry_storm",)}, {}, "raised", False, "the channel does not carry dead_letter"),
+        ({"kinds": ("dead_letter",)}, {}, "raised", False, ""),
         ({}, {"last_seen_at": NOON - HISTORY}, "raised", False, ""),
         (
             {},
@@ -88,9 +91,9 @@ def alert_of(**changes: object) -> Alert:
     ],
 )
 def test_it_judges_whether_a_channel_carries_an_alert(
-    channel_says: dict[str, object], alert_is: dict[str, object], event: str, told: bool, reason: str
+    channel_says: dict[str, Any], alert_is: dict[str, Any], event: str, told: bool, reason: str
 ) -> None:
-    channel = Channel(**{"min_severity": "high", "kinds": [], **channel_says})
+    channel = replace(ChannelRule(1, "high"), **channel_says)
     verdict = judge(channel, alert_of(**alert_is), event, NOON, told=told)
     expected = NotificationState.SUPPRESSED if reason else NotificationState.INTENDED
     assert (verdict.state, verdict.reason) == (expected, reason)

@@ -57,17 +57,24 @@ def test_the_end_of_the_transaction_goes_with_what_still_waits(pieces: list[list
     assert connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
 
 
+def interrupted(sent: list[str], waiting: list[str]) -> None:
+    with installation_scope(actor="system:test"):
+        for statement in sent:
+            ask(statement)
+        send_waiting()
+        for statement in waiting:
+            ask(statement)
+        raise KeyError("ours")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_that_is_to_be_undone_is_undone() -> None:
     execute("CREATE TEMPORARY TABLE kept (n int)")
     with installation_scope(actor="system:test"):
         tell("INSERT INTO kept VALUES (1)")
         transaction.set_rollback(True)
-    with pytest.raises(KeyError), installation_scope(actor="system:test"):
-        tell("INSERT INTO kept VALUES (2)")
-        send_waiting()
-        tell("INSERT INTO kept VALUES (3)")
-        raise KeyError
+    with pytest.raises(KeyError):
+        interrupted(["INSERT INTO kept VALUES (2)"], ["INSERT INTO kept VALUES (3)"])
     with installation_scope(actor="system:test"):
         tell("INSERT INTO kept VALUES (4)")
     assert execute("SELECT n FROM kept") == [(4,)]
@@ -89,9 +96,8 @@ def test_a_savepoint_that_is_undone_takes_what_waited_in_it_along() -> None:
     with installation_scope(actor="system:test"):
         execute("CREATE TEMPORARY TABLE undone (n int) ON COMMIT DROP")
         tell("INSERT INTO undone VALUES (1)")
-        with pytest.raises(KeyError), transaction.atomic():
-            tell("INSERT INTO undone VALUES (2)")
-            raise KeyError
+        with pytest.raises(KeyError):
+            interrupted(["INSERT INTO undone VALUES (2)"], ["INSERT INTO undone VALUES (3)"])
         assert execute("SELECT n FROM undone") == [(1,)]
 
 
@@ -110,17 +116,17 @@ def test_the_first_error_is_the_one_that_is_raised_and_the_connection_serves_on(
         assert execute("SELECT 2") == [(2,)]
 
 
-def test_what_an_error_of_ours_leaves_waiting_is_given_up() -> None:
+def test_what_an_error_of_ours_leaves_waiting_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up: list[Asked] = []
 
-    def interrupted() -> None:
-        with installation_scope(actor="system:test"):
-            given_up.append(ask("SELECT 1 / 0"))
-            raise KeyError("ours")
+    def noted(statement: str) -> Asked:
+        given_up.append(statements.ask(statement))
+        return given_up[-1]
 
+    monkeypatch.setattr(f"{__name__}.ask", noted)
     with transaction.atomic():
         with pytest.raises(KeyError, match="ours"):
-            interrupted()
+            interrupted([], ["SELECT 1 / 0"])
         assert execute("SELECT 3") == [(3,)]
     with pytest.raises(RuntimeError, match="given up"):
         given_up[0].rows()
