@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterable, Mapping
 
 import orjson
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
 
 from monitoring.rows import arrays
-from partners.database.statements import tell
+from partners.database.statements import gathering, tell, tell_once
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +63,13 @@ class _Gathered:
         """Announce what waits, now. A database that is gone costs the announcement: pages reload when it is back."""
         with self._lock:
             waiting, self._waiting = self._waiting, {}
+        if not waiting:
+            return
         try:
-            _notify(waiting)
+            with transaction.atomic(), gathering(DEFAULT_DB_ALIAS, commit=True):
+                # There is nothing in it that a crash could take, and those who commit an alert wait for it to be over.
+                tell_once("SET LOCAL synchronous_commit = off")
+                _notify(waiting)
         except (DatabaseError, InterfaceError) as error:
             _log.warning("open pages of %d tenants could not be told of changes: %s", len(waiting), error)
             connections["default"].close()

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from monitoring.facts import Mapped
+from monitoring.facts import Mapped, RunFact
 from monitoring.meaning import Told, event_fact, run_fact
+from monitoring.native.turn import give_way
 from monitoring.records import Decoded, SpanRecord
 from monitoring.rules import Catalogue
-from monitoring.verdicts import VerdictCache
+from monitoring.verdicts import RuleBook, VerdictCache
 
 __all__ = ["VerdictCache", "map_decoded"]
 
@@ -22,12 +23,20 @@ def map_decoded(decoded: Decoded, catalogue: Catalogue, now: datetime, cache: Ve
     """
     book = cache.book(catalogue)
     return Mapped(
-        runs=tuple([run_fact(told, catalogue, book, now) for told in _by_trace(decoded)]),
+        runs=tuple(_runs(decoded, catalogue, book, now)),
         events=tuple([event_fact(index, record, catalogue, book) for index, record in enumerate(decoded.events)]),
         logs=decoded.logs,
         metrics=decoded.metrics,
         rejections=decoded.rejections,
     )
+
+
+def _runs(decoded: Decoded, catalogue: Catalogue, book: RuleBook, now: datetime) -> list[RunFact]:
+    found = []
+    for told in _by_trace(decoded):
+        give_way()
+        found.append(run_fact(told, catalogue, book, now))
+    return found
 
 
 def _by_trace(decoded: Decoded) -> Iterable[Told]:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from console.embedded.account import Account, account_for, capability_for
 from console.embedded.home import StartError, folder, prepare, require_room, secrets, sockets
 from console.runtime import processes
@@ -22,6 +24,10 @@ ADMIN = "postgres"
 MAJOR = 18
 _ROOM_FOR_A_NEW_CLUSTER = 300_000_000
 _START_LIMIT_S = 60.0
+#: As much of the log as is kept at the least.
+_LOG_AHEAD_MB = 256
+#: On a small disk it is made as it is wanted.
+_ROOM_FOR_A_LOG_AHEAD = 4_000_000_000
 
 #: Local sockets only; every role shows its password.
 _ACCESS_RULES = "local all all scram-sha-256\n"
@@ -57,7 +63,8 @@ class Postgres:
         program = binary("postgres")
         capability = capability_for(account, program, [self.home])
         run = folder(self.home / "run", uid=account.uid, gid=account.gid)
-        if not (self.data / "PG_VERSION").exists():
+        is_new = not (self.data / "PG_VERSION").exists()
+        if is_new:
             self._initialise(account, capability)
         _check_version(self.data)
         _clear_leftovers(self.data, run)
@@ -73,6 +80,8 @@ class Postgres:
         )
         try:
             self._wait(self._process)
+            if is_new and self.durable and shutil.disk_usage(self.data).free > _ROOM_FOR_A_LOG_AHEAD:
+                self._make_log_ahead()
         except BaseException:
             self.stop()
             raise
@@ -114,6 +123,15 @@ class Postgres:
         _write(data / "pg_hba.conf", _ACCESS_RULES, account)
         data.rename(self.data)
         shutil.rmtree(partial, ignore_errors=True)
+
+    def _make_log_ahead(self) -> None:
+        """Fills files of the log once. A file that is there is used again; making one writes 16 MiB, and whoever wants
+        to commit meanwhile waits for that. An older server makes them when they are wanted, and keeps them."""
+        with psycopg.connect(psycopg.conninfo.make_conninfo(**self.admin()), autocommit=True) as admin:
+            for _ in range(_LOG_AHEAD_MB // 16):
+                # A file that nothing was written to would not be changed.
+                admin.execute("SELECT pg_logical_emit_message(false, 'andon', 'made ahead'), pg_switch_wal()")
+            admin.execute("CHECKPOINT")
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """Until postmaster.pid, which the server keeps for this purpose, says that it is ready."""
@@ -177,7 +195,7 @@ def _options(wanted: Mapping[str, str], *, durable: bool) -> list[str]:
         "max_parallel_workers_per_gather": 0,
         "max_worker_processes": 4,
         "random_page_cost": "1.1",
-        "min_wal_size": "256MB",
+        "min_wal_size": f"{_LOG_AHEAD_MB}MB",
         "max_wal_size": "1GB",
         "wal_compression": "on",
         # A new console's tables grow from nothing to thousands of rows within seconds; plans made before they are

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from monitoring.desk import Desk
 from monitoring.facts import Mapped
-from monitoring.project.attempts import placed_attempts
-from monitoring.project.events import ProjectedEvent, write_events
+from monitoring.project.attempts import placed_attempts, units_spoken_of
+from monitoring.project.events import ProjectedEvent, ask_to_write_events, written_events
 from monitoring.project.keys import write_keys
 from monitoring.project.logs import write_trace_logs
+from monitoring.project.plain_rows import insert_plain
 from monitoring.project.plain_tries import plain_tries
 from monitoring.project.rollups import Figures
-from monitoring.project.runs import write_runs
+from monitoring.project.runs import ask_to_write_runs, write_runs
 from monitoring.project.timers import set_letter_timers, set_run_timers
 from monitoring.project.told import ask_of_told, write_told
 from monitoring.project.windows import WindowReader
@@ -22,8 +23,11 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
     """Write what the facts say and return what there is to look at. Writes in one order, so that no two requests lock
     each other out."""
     workflows = ensure_workflows((*mapped.runs, *mapped.events), desk, desk.workflows)
-    runs = write_runs(mapped.runs, workflows, desk)
-    events = write_events(mapped.events, workflows, desk)
+    asked_runs = ask_to_write_runs(mapped.runs, workflows, desk)
+    asked_events = ask_to_write_events(mapped.events, workflows, desk)
+    asking = ask_of_told(units_spoken_of(asked_runs.waiting.values(), mapped.events), desk)
+    runs = write_runs(asked_runs, desk)
+    events = written_events(asked_events)
     figures = Figures()
     for run in runs:
         figures.run(run.row, 1)
@@ -33,9 +37,10 @@ def project(mapped: Mapped, desk: Desk) -> Projected:
         _count(figures, event)
     write_keys(runs, events, desk)
     write_trace_logs(mapped.logs, desk)
-    asking = ask_of_told(placed_attempts(runs, events), desk)
+    told = placed_attempts(runs, events)
+    insert_plain([placed for placed in told if placed.plain], desk)
     made = {run.id: run.row.intakes[-1] for run in runs if run.before is None and run.row.intakes} if asking else {}
-    news = write_told(asking, figures, desk, made)
+    news = write_told(asking, told, figures, desk, made)
     reader = WindowReader(workflows, desk)
     figures.write(desk.tenant_id)
     set_run_timers(runs, desk)

@@ -10,7 +10,7 @@ from django.db import connection
 from monitoring.desk import Desk
 from monitoring.facts import RunFact
 from monitoring.models.delivery import TimerKind
-from monitoring.project.attempts import placed_attempts
+from monitoring.project.attempts import placed_attempts, spoken_of
 from monitoring.project.keys import correct_keys
 from monitoring.project.plain_rows import correct_plain
 from monitoring.project.promise import with_promise
@@ -74,8 +74,8 @@ def project_anew(runs: Sequence[RunAnew], desk: Desk, *, quietly: bool = False) 
     tellers = {run.row.trace_id for run in projected} | {row.trace_id for row in gone}
     told = placed_attempts(projected, [])
     correct_plain(_with_plain(projected, gone), [placed for placed in told if placed.plain], desk)
-    asking = ask_of_told(told, desk, anew=tellers, also=units)
-    news = write_told(asking, figures, desk)
+    asking = ask_of_told(list(map(spoken_of, told)), desk, anew=tellers, also=units)
+    news = write_told(asking, told, figures, desk)
     figures.write(desk.tenant_id)
     _remove([row.id for row in gone if row.id is not None], desk)
     _wind_up(projected, desk)
@@ -99,7 +99,7 @@ def project_units(units: Sequence[str], desk: Desk) -> tuple[Projected, int]:
     rows were other."""
     figures = Figures()
     asking = ask_of_told([], desk, also=units)
-    news = write_told(asking, figures, desk)
+    news = write_told(asking, [], figures, desk)
     figures.write(desk.tenant_id)
     reader = WindowReader(Workflows({}), desk)
     fresh = reader.dead_letters(reader.ask_of_groups(news.fresh))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -13,8 +14,8 @@ from monitoring.facts import EventFact
 from monitoring.names import fitted
 from monitoring.project.plain_tries import plain_tries
 from monitoring.project.workflows import Workflows
-from monitoring.rows import insert_rows
-from partners.database.statements import Row
+from monitoring.rows import ask_to_insert
+from partners.database.statements import Asked, Row
 
 _COLUMNS = [
     ("tenant_id", "int"), ("source", "text"), ("event_id", "text"), ("type", "text"), ("entity_event", "text"),
@@ -54,17 +55,30 @@ def event_teller(source: str, event_id: str) -> bytes:
     return hashlib.sha256(f"{source}\x1f{event_id}".encode()).digest()[:16]
 
 
-def write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedEvent, ...]:
-    """Insert the events that are new and return only those."""
+class EventsAsked(NamedTuple):
+    """Events by source and id, and what was asked of those that are new."""
+
+    by_identity: Mapping[tuple[str, str], EventFact]
+    made: Asked | None
+
+
+def ask_to_write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> EventsAsked:
+    """Ask, for `written_events`, that those be inserted that are new."""
     by_identity = {event_identity(fact): fact for fact in facts}
     rows = [
         _values(source, event_id, fact, workflows.of(fact.identity).id, desk)
         for (source, event_id), fact in sorted(by_identity.items(), key=lambda item: item[0])
     ]
     tail = "ON CONFLICT (tenant_id, source, event_id) DO NOTHING RETURNING source, event_id, id, workflow_id"
+    return EventsAsked(by_identity, ask_to_insert("monitoring_event", _COLUMNS, rows, tail))
+
+
+def written_events(asked: EventsAsked) -> tuple[ProjectedEvent, ...]:
+    """Return the events that are new."""
+    rows = asked.made.rows() if asked.made else ()
     return tuple(
-        ProjectedEvent(by_identity[source, event_id], identifier, workflow_id, event_teller(source, event_id))
-        for source, event_id, identifier, workflow_id in insert_rows("monitoring_event", _COLUMNS, rows, tail)
+        ProjectedEvent(asked.by_identity[source, event_id], identifier, workflow_id, event_teller(source, event_id))
+        for source, event_id, identifier, workflow_id in rows
     )
 
 

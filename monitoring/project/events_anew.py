@@ -10,7 +10,7 @@ from django.db import connection
 
 from monitoring.desk import Desk
 from monitoring.facts import EventFact
-from monitoring.project.attempts import placed_attempts
+from monitoring.project.attempts import placed_attempts, spoken_of
 from monitoring.project.events import event_teller, known_event, update_events
 from monitoring.project.keys import correct_keys
 from monitoring.project.plain_tries import plain_tries
@@ -66,8 +66,8 @@ def project_events_anew(events: Sequence[EventAnew], desk: Desk) -> tuple[News, 
     tellers = {event_teller(before[identifier].source, before[identifier].event_id) for identifier in before}
     units = units_told_by([], sorted(before))
     told = [placed for placed in placed_attempts([], kept) if not placed.plain]
-    asking = ask_of_told(told, desk, anew=tellers, also=units)
-    news = write_told(asking, figures, desk)
+    asking = ask_of_told(list(map(spoken_of, told)), desk, anew=tellers, also=units)
+    news = write_told(asking, told, figures, desk)
     figures.write(desk.tenant_id)
     if gone:
         with connection.cursor() as cursor:

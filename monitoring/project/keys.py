@@ -38,7 +38,7 @@ DELETE FROM monitoring_businesskey WHERE tenant_id = current_setting('app.tenant
 def write_keys(runs: Sequence[ProjectedRun], events: Sequence[ProjectedEvent], desk: Desk) -> None:
     """Insert the keys that these runs and events carry; a key that is known for its run is left alone.
 
-    The events are new, as `write_events` returns them; a run that is not is locked since `write_runs` read it.
+    The events are new, as `written_events` returns them; a run that is not is locked since `write_runs` read it.
     """
     rows = _of_runs(runs, desk)
     told_before = [run.id for run in runs if run.before is not None and run.fact.keys]

@@ -15,7 +15,7 @@ from monitoring.project.run_kinds import KindRow, ensure_kinds, kind_of, kinds_b
 from monitoring.project.runs_merged import RunRow, fresh_row, merged_row
 from monitoring.project.workflows import Workflows
 from monitoring.rows import arrays
-from partners.database.statements import execute, tell
+from partners.database.statements import Asked, ask, tell
 
 _TYPES = {
     "trace_id": "bytea", "workflow_id": "bigint", "process_id": "bigint", "site_id": "bigint", "rank": "smallint",
@@ -39,25 +39,43 @@ class ProjectedRun(NamedTuple):
         return self.row.id
 
 
-def write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> tuple[ProjectedRun, ...]:
-    """Insert or merge one run for each trace. Requests that meet on a trace are merged one after the other.
+class RunsAsked(NamedTuple):
+    """Runs that are being written: as they would be if nothing were known of them, the numbers of their kinds, what was
+    asked of those that are made, and of those that were there before."""
+
+    waiting: Mapping[bytes, ProjectedRun]
+    kinds: Mapping[KindRow, int]
+    made: Sequence[Asked]
+    others: Asked | None
+
+
+def ask_to_write_runs(facts: Sequence[RunFact], workflows: Workflows, desk: Desk) -> RunsAsked:
+    """Ask, for `write_runs`, that one run be inserted for each trace, and for those that are there before.
 
     Most traces are new, so inserting comes first; what is there already is then locked, always in the order of trace
     ids, so that two requests wait for each other but never both ways.
     """
     waiting = {fact.trace_id: _fresh(fact, workflows, desk) for fact in sorted(facts, key=attrgetter("trace_id"))}
-    done: list[ProjectedRun] = []
     kinds = ensure_kinds([kind_of(run.row) for run in waiting.values()], desk.tenant_id)
+    return RunsAsked(waiting, kinds, _ask_to_insert(waiting, kinds, desk), _ask_of_rows(_OTHERS, waiting))
+
+
+def write_runs(asked: RunsAsked, desk: Desk) -> tuple[ProjectedRun, ...]:
+    """Merge what is told of runs that were there before; return all. Requests that meet on a trace are merged one after
+    the other."""
+    waiting, kinds, asked_made, others = asked
+    waiting = dict(waiting)
+    done: list[ProjectedRun] = []
     while waiting:
-        rows = [run.row for run in waiting.values()]
-        made: dict[bytes, int] = {}
-        for start in range(0, len(rows), _MOST_AT_ONCE):
-            made |= _insert(rows[start : start + _MOST_AT_ONCE], kinds, desk.tenant_id)
+        made = {bytes(trace_id): identifier for one in asked_made for trace_id, identifier in one.rows()}
         done += [_identified(waiting.pop(trace_id), identifier) for trace_id, identifier in made.items()]
-        known = locked_rows(waiting)
-        merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items()]
+        known = _rows(others) if waiting else {}
+        merged = [_merged(waiting.pop(trace_id), row, desk) for trace_id, row in known.items() if trace_id in waiting]
         update_rows([run.row for run in merged], desk.tenant_id)
         done += merged
+        if waiting:
+            # One that stood in the way is gone by now, or this very transaction has made it before.
+            asked_made, others = _ask_to_insert(waiting, kinds, desk), _ask_of_rows(_SELECT, waiting)
     return tuple(done)
 
 
@@ -88,11 +106,14 @@ _WRITTEN = (*_STORED, "kind_id")
 _COLUMNS = ", ".join((*_WRITTEN, "id"))
 _GIVEN = ", ".join(f"%s::{_TYPES[name]}[]" for name in _WRITTEN)
 # Column names of our own class throughout.
-_SELECT = (
+_LOCKED = (
     f"SELECT {_COLUMNS} FROM monitoring_run "  # noqa: S608
-    "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s::bytea[]) "
+    "WHERE tenant_id = current_setting('app.tenant_id')::int AND trace_id = ANY(%s::bytea[]) {further}"
     "ORDER BY trace_id FOR UPDATE"
 )
+_SELECT = _LOCKED.format(further="")
+#: Those that this transaction has not made itself; what was made after a savepoint counts as another's here.
+_OTHERS = _LOCKED.format(further="AND xmin <> pg_current_xact_id()::xid ")
 #: What tells new runs of one time apart. The rest of them is alike from run to run: it is sent once for each sort of
 #: run and taken from there by its number, since a column of an unnested array costs six times as much.
 _OWN = ("trace_id", "started_at", "ended_at", "sla_due_at", "span_count")
@@ -119,10 +140,16 @@ _UPDATE = (
 
 def locked_rows(trace_ids: Iterable[bytes]) -> Mapping[bytes, RunRow]:
     """Lock the runs of these traces, which come in ascending order, and return them by trace id."""
+    return _rows(_ask_of_rows(_SELECT, trace_ids))
+
+
+def _ask_of_rows(statement: str, trace_ids: Iterable[bytes]) -> Asked | None:
     wanted = arrays(["bytea"], [trace_ids])
-    if wanted == ["{}"]:
-        return {}
-    found = [dict(zip((*_WRITTEN, "id"), values, strict=True)) for values in execute(_SELECT, wanted)]
+    return ask(statement, wanted) if wanted != ["{}"] else None
+
+
+def _rows(asked: Asked | None) -> Mapping[bytes, RunRow]:
+    found = [dict(zip((*_WRITTEN, "id"), values, strict=True)) for values in asked.rows()] if asked else []
     # Not joined above: who waited for a lock there would look for the kind that the run had before.
     kinds = kinds_by_id([named["kind_id"] for named in found]) if found else {}
     return {row.trace_id: row for row in (_row(named, kinds[named.pop("kind_id")]) for named in found)}
@@ -135,14 +162,17 @@ def _row(named: dict[str, Any], kind: KindRow) -> RunRow:
     return RunRow(**named, **kind._asdict())
 
 
-def _insert(rows: Sequence[RunRow], kinds: Mapping[KindRow, int], tenant_id: int) -> dict[bytes, int]:
-    if not rows:
-        return {}
+def _ask_to_insert(waiting: Mapping[bytes, ProjectedRun], kinds: Mapping[KindRow, int], desk: Desk) -> Sequence[Asked]:
+    rows = [run.row for run in waiting.values()]
+    starts = range(0, len(rows), _MOST_AT_ONCE)
+    return [_ask_to_insert_some(rows[start : start + _MOST_AT_ONCE], kinds, desk.tenant_id) for start in starts]
+
+
+def _ask_to_insert_some(rows: Sequence[RunRow], kinds: Mapping[KindRow, int], tenant_id: int) -> Asked:
     sorts: dict[tuple[object, ...], int] = {}
     own = [(sorts.setdefault((kinds[kind_of(row)], *_alike(row)), len(sorts) + 1), *_own(row)) for row in rows]
     alike = arrays(_ALIKE_TYPES, _columns(_ALIKE, [(*rest, kind_id) for kind_id, *rest in sorts]))
-    made = execute(_INSERT, [tenant_id, *alike, *arrays(_OWN_TYPES, zip(*own, strict=True))])
-    return {bytes(trace_id): identifier for trace_id, identifier in made}
+    return ask(_INSERT, [tenant_id, *alike, *arrays(_OWN_TYPES, zip(*own, strict=True))])
 
 
 def update_rows(rows: Sequence[RunRow], tenant_id: int) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 
 from monitoring.desk import Desk
-from monitoring.project.attempts import PlacedAttempt
+from monitoring.project.attempts import PlacedAttempt, Spoken
 from monitoring.project.dead_letters import (
     FreshDeadLetter,
     Letter,
@@ -17,7 +17,7 @@ from monitoring.project.dead_letters import (
     letters_of,
     write_letters,
 )
-from monitoring.project.plain_rows import PlainAsked, ask_of_plain, insert_plain
+from monitoring.project.plain_rows import PlainAsked, ask_of_plain
 from monitoring.project.rollups import Figures
 from monitoring.project.unit_rows import (
     ask_of_units,
@@ -52,9 +52,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What was told, and what was asked about its units."""
+    """Which units something is told of, and what was asked about them."""
 
-    troubled: Sequence[PlacedAttempt]
     anew: Collection[bytes]
     units: Collection[str]
     known: Asked
@@ -63,34 +62,37 @@ class Asking:
 
 
 def ask_of_told(
-    told: Sequence[PlacedAttempt], desk: Desk, *, anew: Collection[bytes] = (), also: Iterable[str] = ()
+    told: Sequence[Spoken], desk: Desk, *, anew: Collection[bytes] = (), also: Iterable[str] = ()
 ) -> Asking | None:
     """Ask, for `write_told`, what is known of the units that were told of; None where none is worth a look.
 
-    Of the tellers in `anew` exactly what `told` says is kept; `also` names further units to look at.
-    Plain traffic costs nothing here, unless it names units: then they are noted, with a look whether any is dead.
+    Of the tellers in `anew` exactly what is told is kept; `also` names further units to look at.
+    Plain traffic costs nothing here, unless it names units: then with a look whether any is dead.
     """
-    troubled = [placed for placed in told if not placed.plain]
-    plain = [placed for placed in told if placed.plain]
-    if not anew:
-        insert_plain(plain, desk)
-    units = {placed.fact.unit_id[:300] for placed in troubled}.union(also)
-    units |= dead_among({placed.fact.unit_id[:300] for placed in plain} - units)
+    units = {spoken.unit_id for spoken in told if not spoken.plain}.union(also)
+    units |= dead_among({spoken.unit_id for spoken in told if spoken.plain} - units)
     if not units:
         return None
     lock_units(desk.tenant_id, units)
-    first_death = _deaths(map(said_of, troubled))
-    return Asking(troubled, anew, units, ask_of_units(units), ask_of_letters(units), ask_of_plain(first_death, desk))
+    first_death = _deaths(spoken for spoken in told if not spoken.plain)
+    return Asking(anew, units, ask_of_units(units), ask_of_letters(units), ask_of_plain(first_death, desk))
 
 
-def write_told(asking: Asking | None, figures: Figures, desk: Desk, made: Mapping[int, int] | None = None) -> News:
+def write_told(
+    asking: Asking | None,
+    told: Sequence[PlacedAttempt],
+    figures: Figures,
+    desk: Desk,
+    made: Mapping[int, int] | None = None,
+) -> News:
     """Write what was told, and add to `figures` what it changes. Telling twice equals telling once.
 
     `made` are the runs that were made just now, with their last place in the log.
     """
     if asking is None:
         return News()
-    troubled, anew, units = asking.troubled, asking.anew, asking.units
+    anew, units = asking.anew, asking.units
+    troubled = [placed for placed in told if not placed.plain]
     before, letters = known_units(asking.known), letters_of(asking.letters)
     stated: dict[tuple[str, str, int, bytes], PlacedAttempt] = {}
     for placed in sorted(troubled, key=lambda placed: said_of(placed).order):
@@ -125,7 +127,7 @@ def write_told(asking: Asking | None, figures: Figures, desk: Desk, made: Mappin
     )
 
 
-def _deaths(rows: Iterable[Told]) -> dict[str, datetime]:
+def _deaths(rows: Iterable[Told | Spoken]) -> dict[str, datetime]:
     """When each unit that died did so first."""
     found: dict[str, datetime] = {}
     for row in rows:

@@ -19,6 +19,7 @@ from monitoring.decode.answers import content_type, success
 from monitoring.desk import Desk
 from monitoring.detect.registry import heeds_tries
 from monitoring.failpoints import reach
+from monitoring.native.turn import give_way, wait_begins, wait_ends, working_on
 from monitoring.pipeline import Foreseen, foresee, run_main_line
 from monitoring.project import run_kinds, workflows
 from monitoring.project.workflows import WorkflowsAsked
@@ -27,7 +28,7 @@ from monitoring.receive.body import LargerThanExpected, decompress
 from monitoring.receive.connections import drop_broken_connection
 from monitoring.receive.log import Kept, Packed, ask_to_keep, digest, packed, payload_of_arrival
 from monitoring.records import Decoded, MalformedPayload, Payload, PayloadTooLarge, Signal, UnsupportedPayload
-from partners.database.statements import Asked
+from partners.database.statements import Asked, waits_are_told
 from partners.faults import sqlstate, will_pass
 from partners.scope import tenant_scope
 
@@ -37,6 +38,8 @@ _tracer = trace.get_tracer("andon.monitoring")
 ACTOR = "system:intake"
 #: Up to this size nothing takes long to read, however odd it is.
 _USUAL_BYTES = 256 << 10
+#: What is no larger than this as it came is taken before what is: an alert rarely comes in a full batch.
+_SHORT_BYTES = 8 << 10
 #: Two requests that meet on the same rows may be told to try again; the second time they find the rows made.
 _TRIES = 3
 _TRY_AGAIN = {"40001", "40P01"}
@@ -66,10 +69,17 @@ def accept_together(arrivals: Sequence[Arrival], after: After) -> list[Answer | 
 
     Traces are committed together: then a transaction, and whatever one row of it costs, is paid once for all.
     """
+    is_short = sum(len(arrival.body) for arrival in arrivals) <= _SHORT_BYTES
+    with working_on(short=is_short), waits_are_told(wait_begins, wait_ends):
+        return _accepted(arrivals, after)
+
+
+def _accepted(arrivals: Sequence[Arrival], after: After) -> list[Answer | Exception]:
     now = timezone.now()
     answers: list[Answer | Exception | None] = [None] * len(arrivals)
     together: list[tuple[int, _Read]] = []
     for place, arrival in enumerate(arrivals):
+        give_way()
         found = _read(arrival, now)
         if isinstance(found, _Read):
             together.append((place, found))

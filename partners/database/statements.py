@@ -67,10 +67,12 @@ class Asked:
 
 
 class _Here(threading.local):
-    """What waits in this thread, by connection; a connection that nobody gathers for is not there."""
+    """What waits in this thread, by connection; a connection that nobody gathers for is not there. And who is told when
+    the thread begins to wait for the database, and when it has stopped."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, list[Asked]] = {}
+        self.told: tuple[Callable[[], None], Callable[[], None]] | None = None
 
 
 _here = _Here()
@@ -84,11 +86,7 @@ def ask(statement: str, values: Values = (), using: str = DEFAULT_DB_ALIAS) -> A
     query = _query(statement)
     given = values if query.names is None else [values[name] for name in query.names]  # type: ignore[call-overload]
     asked = Asked(query, tuple([_written(value) for value in given]), using)
-    waiting = _here.waiting.get(using)
-    if waiting is None:
-        _exchange(connections[using], [asked])
-    else:
-        waiting.append(asked)
+    _note(asked, using)
     return asked
 
 
@@ -104,7 +102,10 @@ def execute(statement: str, values: Values = (), using: str = DEFAULT_DB_ALIAS) 
 
 def tell_once(statement: str, using: str = DEFAULT_DB_ALIAS) -> None:
     """Note down a statement without values that is not worth remembering."""
-    asked = Asked(_Query(statement.encode(), None, is_kept=False), (), using)
+    _note(Asked(_Query(statement.encode(), None, is_kept=False), (), using), using)
+
+
+def _note(asked: Asked, using: str) -> None:
     waiting = _here.waiting.get(using)
     if waiting is None:
         _exchange(connections[using], [asked])
@@ -134,6 +135,16 @@ def gathering(using: str, *, commit: bool) -> Iterator[None]:
     finally:
         if is_outermost:
             del _here.waiting[using]
+
+
+@contextmanager
+def waits_are_told(began: Callable[[], None], ended: Callable[[], None]) -> Iterator[None]:
+    """Call these whenever this thread begins to wait for answers within the block, and when it has them."""
+    _here.told = began, ended
+    try:
+        yield
+    finally:
+        _here.told = None
 
 
 def send_waiting(using: str = DEFAULT_DB_ALIAS, *, commit: bool = False) -> None:
@@ -228,15 +239,30 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
 
 
 class _Known:
-    """What one connection has parsed: names by text. `is_stale` where a failure may come from what it remembers."""
+    """What one connection has parsed: names by text. It is stale where a failure may come from what is remembered, and
+    once four times as much was sent as when the plans were made."""
 
-    __slots__ = ("is_stale", "names")
+    __slots__ = ("is_stale", "names", "planned_at", "sent")
 
     def __init__(self) -> None:
         self.names: dict[bytes, bytes] = {}
         self.is_stale = False
+        self.sent = self.planned_at = 0
+
+    def count(self, size: int) -> None:
+        """Note that so many bytes of values were sent."""
+        self.sent += size
+        self.is_stale |= self.sent > max(_FIRST_PLANS, self.planned_at * _GROWN)
+
+    def renew(self) -> None:
+        """Begin again with nothing parsed."""
+        self.names.clear()
+        self.is_stale, self.planned_at = False, self.sent
 
 
+#: A plan serves its connection for good. Made while a table is small, it may read all of it where it should look up a
+#: row; how large a table is by now every new plan knows. What was sent tells how much larger it may have become.
+_FIRST_PLANS, _GROWN = 65_536, 4
 _known: WeakKeyDictionary[psycopg.Connection[Any], _Known] = WeakKeyDictionary()
 _numbers = itertools.count()
 
@@ -257,16 +283,16 @@ def _exchange(connection: BaseDatabaseWrapper, going: Sequence[Asked], *, commit
 
 
 def _sent_and_heard(raw: psycopg.Connection[Any], going: Sequence[Asked], *, commit: bool) -> Exception | None:
-    server, known = raw.pgconn, _known.setdefault(raw, _Known())
+    server, known = raw.pgconn, _known.get(raw) or _known.setdefault(raw, _Known())
     server.enter_pipeline_mode()
     #: What each answer to come is for: a statement, or a text that is sent beside them.
     coming: list[Asked | bytes] = []
-    if known.is_stale:
-        known.names.clear()
-        _send_plain(server, b"DEALLOCATE ALL", coming)
-        known.is_stale = False
     if server.transaction_status == _IDLE and not raw.autocommit:
+        # First of all: what a piece says before it begins is a transaction of its own, which ends with the piece.
         _send_plain(server, b"BEGIN", coming)
+    if known.is_stale:
+        known.renew()
+        _send_plain(server, b"DEALLOCATE ALL", coming)
     made: dict[bytes, bytes] = {}
     for asked in going:
         text = asked.query.text
@@ -280,10 +306,18 @@ def _sent_and_heard(raw: psycopg.Connection[Any], going: Sequence[Asked], *, com
             coming.append(text)
         server.send_query_prepared(name, asked.values, [type(value) is _Bytes for value in asked.values])
         coming.append(asked)
+        known.count(sum([len(value) for value in asked.values if value]))
     if commit:
         _send_plain(server, _COMMIT, coming)
     server.pipeline_sync()
-    failure = _heard(raw, coming, known, made)
+    began, ended = _here.told or (None, None)
+    if began:
+        began()
+    try:
+        failure = _heard(raw, coming, known, made)
+    finally:
+        if ended:
+            ended()
     server.exit_pipeline_mode()
     return failure
 

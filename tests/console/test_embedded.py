@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from console import roles
@@ -130,6 +131,18 @@ def test_it_names_the_version_of_data_it_can_t_read(copy: Path) -> None:
         StartError, match=r"was made by PostgreSQL 16, this Andon brings PostgreSQL 18\. Set ANDON_HOME"
     ):
         Postgres(copy).start()
+
+
+def test_the_first_files_of_its_log_are_made_ahead_where_it_is_durable(folder: Path) -> None:
+    server = Postgres(folder)
+    server.start()
+    try:
+        with psycopg.connect(psycopg.conninfo.make_conninfo(**server.admin())) as admin:
+            ahead = "SELECT count(*) FROM pg_ls_waldir() WHERE name > pg_walfile_name(pg_current_wal_lsn())"
+            [[found]] = admin.execute(ahead).fetchall()
+    finally:
+        server.stop()
+    assert found >= 15
 
 
 def test_it_says_that_the_disk_is_full_before_it_makes_anything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

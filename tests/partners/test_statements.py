@@ -13,7 +13,7 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from partners.database import statements
 from partners.database.statements import Asked, ask, execute, send_waiting, tell
-from partners.scope import installation_scope
+from partners.scope import installation_scope, tenant_scope
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +164,20 @@ def test_a_statement_whose_plan_no_longer_fits_fails_once() -> None:
         execute("SELECT * FROM altered")
     tell("INSERT INTO altered VALUES (1, 2)")
     assert execute("SELECT * FROM altered") == [(1, 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_plans_are_made_anew_as_more_is_sent_and_the_scope_stays_what_it_is() -> None:
+    connection.close()
+    planned = []
+    for _ in range(40):
+        with tenant_scope(7, actor="system:test"):
+            assert execute("SELECT current_setting('app.tenant_id')") == [("7",)]
+            [[known]] = execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'andon%%'")
+            planned.append(known)
+            tell("SELECT %s::text", ["x" * 10_000])
+    # After 64 and 256 KiB nothing is known but the statements of the new transaction.
+    assert [place for place, known in enumerate(planned) if known == 2] == [0, 7, 29]
 
 
 @pytest.mark.django_db(transaction=True)
