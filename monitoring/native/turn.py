@@ -44,8 +44,10 @@ def working_on(*, short: bool) -> Iterator[None]:
     """Say of this thread what it works on meanwhile."""
     if not short:
         _here.left_s = _IN_ALL_S
-        yield
-        _here.left_s = 0.0
+        try:
+            yield
+        finally:
+            _here.left_s = 0.0
         return
     _here.is_short = True
     _count(1)
