@@ -41,7 +41,7 @@ def load(body: bytes, limits: Limits) -> object:
         raise MalformedPayload(f"The body is not JSON: {reason}.")
     try:
         text = body.decode("utf-8-sig")
-        if "\\ud" in text or "\\uD" in text:
+        if "\\u" in text and ("\\ud" in text or "\\uD" in text):
             text = _ESCAPES.sub(lambda match: r"\ufffd" if match[1] else match[0], text)
         return json.loads(text, parse_int=_integer)
     except UnicodeDecodeError as fault:

@@ -14,7 +14,7 @@ from .envelope import groups
 from .faults import MAX_NS, ZERO_SPAN_ID, ZERO_TRACE_ID, span_fault, time_fault
 from .gathered import Gathered
 from .limits import Limits
-from .remembered import PAIRS, STATUSES, TEXTS, UNREADABLE, shared
+from .remembered import LONGEST_REMEMBERED, PAIRS, STATUSES, TEXTS, UNREADABLE, pair_of, shared
 from .values import Poison, clean_text
 from .wire_spans import WireSpan, wire_request, wire_span
 
@@ -88,7 +88,8 @@ def span_record(span: WireSpan, scope: str, resource: Attributes) -> SpanRecord:
         message,
         scope,
         resource,
-        dict([pairs[raw] for raw in span.attributes]),
+        # To look bytes up costs a pass over them: not worth it where they are too long to be remembered.
+        dict([pairs[raw] if len(raw) <= LONGEST_REMEMBERED else pair_of(raw) for raw in span.attributes]),
         tuple(map(_event, events)) if events else (),
         tuple(filter(None, map(_link, links))) if links else (),
     )

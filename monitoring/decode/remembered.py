@@ -24,7 +24,7 @@ Meaning = TypeVar("Meaning")
 
 UNREADABLE = "the item can't be parsed: text that is not UTF-8, nesting beyond 100 levels or a broken field"
 _MOST_ENTRIES = 8192
-_MOST_BYTES = 256
+LONGEST_REMEMBERED = 256
 _KEY, _VALUE, _TEXT, _NUMBER, _TRUTH = 0x0A, 0x12, 0x0A, 0x18, 0x10
 _STATUSES = tuple(StatusCode)
 
@@ -44,7 +44,7 @@ class _Remembered(dict[bytes, Meaning]):
         meaning = self._older.get(raw)
         if meaning is None:
             meaning = self._read(raw)
-            if len(raw) > _MOST_BYTES:
+            if len(raw) > LONGEST_REMEMBERED:
                 return meaning
         if len(self) >= _MOST_ENTRIES:
             self._older = dict(self)
@@ -53,7 +53,8 @@ class _Remembered(dict[bytes, Meaning]):
         return meaning
 
 
-def _pair(raw: bytes) -> Pair:
+def pair_of(raw: bytes) -> Pair:
+    """What a KeyValue message says; raises Poison where it can't be parsed."""
     return _short_pair(raw) or _any_pair(raw)
 
 
@@ -144,6 +145,6 @@ def _any_pair(raw: bytes) -> Pair:
 
 
 #: KeyValue messages, texts and status messages (code and text) by their bytes.
-PAIRS = _Remembered(_pair)
+PAIRS = _Remembered(pair_of)
 TEXTS = _Remembered(_text)
 STATUSES = _Remembered(_status)

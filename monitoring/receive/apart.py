@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import logging
 import os
 import select
@@ -92,8 +93,8 @@ class Apart:
             limit.start()
             try:
                 # The body by itself: pickled, it would be copied.
-                worker.pipe.send(replace(arrival, body=b""))
-                worker.pipe.send_bytes(arrival.body)
+                worker.pipe.send((replace(arrival, body=b""), len(arrival.body)))
+                _hand_over(worker.pipe, arrival.body)
                 has_it = True
                 outcome: _Outcome = worker.pipe.recv()
             except (OSError, EOFError):
@@ -140,11 +141,29 @@ def work_apart(descriptor: int) -> None:
     pipe: Connection[_Outcome, Any] = Connection(descriptor)
     own = psutil.Process()
     while pipe.poll(_IDLE_S):
-        arrival: Arrival = pipe.recv()
-        pipe.send(_worked_on(replace(arrival, body=pipe.recv_bytes())))
+        arrival, size = pipe.recv()
+        pipe.send(_worked_on(replace(arrival, body=_taken_over(pipe, size))))
         del arrival
         if own.memory_info().rss > _MOST_HELD:
             return
+
+
+def _hand_over(pipe: Connection[Any, Any], body: bytes) -> None:
+    with memoryview(body) as left:
+        while left:
+            left = left[os.write(pipe.fileno(), left) :]  # noqa: PLW2901  What is written is not left.
+
+
+def _taken_over(pipe: Connection[Any, Any], size: int) -> bytes:
+    """The body, in the one place that it will have: a buffer that grows would cost five times as much time."""
+    body, at = io.BytesIO(bytes(size)), 0
+    with body.getbuffer() as room:
+        while at < size:
+            came = os.readv(pipe.fileno(), [room[at:]])
+            if not came:
+                raise EOFError
+            at += came
+    return body.getvalue()
 
 
 def _worked_on(arrival: Arrival) -> _Outcome:
