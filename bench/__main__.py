@@ -21,7 +21,7 @@ BENCHES: dict[str, Callable[[Options], Outcome]] = {
     "intake": intake.main,
     "alerting": alerting.main,
     "volume": volume.main,
-    "hostile": lambda _: Outcome(hostile.main()),
+    "hostile": hostile.main,
     "noisy": lambda _: Outcome(noisy.main()),
     "campaign": lambda options: Outcome(campaign(options.rest)),
 }

@@ -33,6 +33,7 @@ GOALS: Mapping[str, Goal] = {
     "stored": Goal("rate with many spans stored, against empty", "times", 0.9, 1.0),
     "read_back": Goal("one run's spans read back over REST, p95", "ms", 20, 5, more=False),
     "memory": Goal("memory of a web worker, most ever held", "MB", 300, 200, more=False),
+    "crowd": Goal("p99 of good senders beside fifty hostile ones", "times", 2.0, 1.5, more=False),
 }
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.payloads import requests
 from monitoring.decode import LIMITS, Limits, decode, native
+from monitoring.decode.values import MAX_TEXT
 from monitoring.records import Encoding, Payload, PayloadTooLarge, Signal
 from tests.conformance import odd_traces, poison
 from tests.conformance.bodies import PROTOBUF, pb_span, text_attribute
@@ -102,6 +103,26 @@ def test_it_answers_every_prefix_of_a_body_alike() -> None:
     whole = in_span(wire(pb_span(TRACE)) + length_delimited(11, length_delimited(2, b"e")) + text_attribute(3)) + body
     for length in range(400):
         agree(traces(whole[:length]))
+
+
+@pytest.mark.parametrize("extra", ["", "\x00", "\u00e9", "\U0001f600"], ids=["plain", "nul", "two bytes", "four bytes"])
+@pytest.mark.parametrize("length", [MAX_TEXT // 4, MAX_TEXT // 4 + 1, MAX_TEXT - 1, MAX_TEXT, MAX_TEXT + 1, 1 << 20])
+def test_it_cuts_long_text_alike_wherever_it_stands(length: int, extra: str) -> None:
+    for said in (extra + "x" * length, "x" * length + extra, "x" * 9_000 + extra + "x" * (length - 9_000)):
+        text = said.encode()
+        value = length_delimited(1, text)
+        inside = {
+            "value": length_delimited(9, length_delimited(1, b"k") + length_delimited(2, value)),
+            "key": length_delimited(9, length_delimited(1, text) + length_delimited(2, b"\x18\x01")),
+            "listed": length_delimited(
+                9, length_delimited(1, b"k") + length_delimited(2, length_delimited(5, length_delimited(1, value)))
+            ),
+            "event": length_delimited(11, length_delimited(2, text)),
+            "status": length_delimited(15, length_delimited(2, text)),
+        }
+        for field in inside.values():
+            agree(traces(in_span(_GOOD + field)))
+        agree(traces(in_span(wire(pb_span(TRACE, name=said)))))
 
 
 def test_it_hands_a_single_odd_span_to_python_and_reads_the_others() -> None:

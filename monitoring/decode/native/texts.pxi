@@ -8,7 +8,7 @@ code runs, so threads can't meet in one.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 highest)
@@ -71,9 +71,12 @@ cdef inline void keep(PyObject **place, object found) noexcept:
 
 
 cdef object made(Place at, Py_ssize_t size):
-    """The text in these bytes, or ODD if it is not UTF-8, holds a NUL, or is too long to be kept whole."""
+    """The text in these bytes, or ODD if it is not UTF-8, holds a NUL, or is to be cut and more than ASCII."""
     if size > LONGEST_TEXT:
-        return ODD
+        if not is_plain_ascii(at, size):
+            return ODD
+        if size > LONGEST_BYTES:
+            return PyUnicode_DecodeASCII(<const char *> at, LONGEST_BYTES - CUT_BYTES, NULL) + CUT
     if size > 1 and is_plain_ascii(at, size):
         text = PyUnicode_New(size, 127)
         memcpy(PyUnicode_1BYTE_DATA(text), at, size)

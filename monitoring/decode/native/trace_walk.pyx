@@ -20,12 +20,14 @@ cdef object ODD = object()
 cdef object DecodeError = _DecodeError, Poison = _values.Poison
 cdef object SpanRecord = _records.SpanRecord, SpanEvent = _records.SpanEvent, SpanLink = _records.SpanLink
 cdef object Rejection = _records.Rejection
-cdef object PAIRS = _remembered.PAIRS, shared = _remembered.shared
+cdef object PAIRS = _remembered.PAIRS, pair_of = _remembered.pair_of, shared = _remembered.shared
 cdef object span_record = _otlp_spans.span_record, wire_span = _wire_spans.wire_span
 cdef tuple KINDS = tuple(_records.SpanKind), STATUSES = tuple(_records.StatusCode), NONE = ()
 cdef object UNSET = _records.StatusCode.UNSET
 #: What is longer may have to be cut.
 cdef Py_ssize_t LONGEST_TEXT = _values.SHORT_TEXT, LONGEST_BYTES = _values.MAX_TEXT
+cdef Py_ssize_t LONGEST_REMEMBERED = _remembered.LONGEST_REMEMBERED, CUT_BYTES = len(_values.CUT.encode())
+cdef object CUT = _values.CUT
 cdef unsigned long long LATEST = _faults.MAX_NS
 
 include "wire.pxi"

@@ -94,7 +94,8 @@ cdef bint put_any(dict found, Place at, Place end) except -1:
     if put(found, at, end, 0):
         return True
     try:
-        key, value = PAIRS[PyBytes_FromStringAndSize(<const char *> at, end - at)]
+        raw = PyBytes_FromStringAndSize(<const char *> at, end - at)
+        key, value = PAIRS[raw] if end - at <= LONGEST_REMEMBERED else pair_of(raw)
     except Poison:
         return False
     found[key] = value
