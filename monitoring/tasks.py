@@ -14,7 +14,7 @@ from monitoring.clock import TOGETHER, due_handle, due_handle_together
 from monitoring.notify.delivery import deliver
 from monitoring.storage.counting import days_count
 from monitoring.storage.partitions import partitions_drop, partitions_make
-from monitoring.storage.pruning import plain_tries_prune
+from monitoring.storage.pruning import outcomes_fold, plain_tries_prune
 from monitoring.timers import timers_claim
 from partners.models import Tenant
 from partners.scope import NoTenantScope
@@ -65,9 +65,10 @@ def intake_days_count() -> None:
 
 @shared_task(name="monitoring.plain_tries_prune_all", expires=600)  # type: ignore[untyped-decorator]
 def plain_tries_prune_all() -> None:
-    """Let go of every tenant's notes that serve nobody any more."""
+    """Let go of every tenant's notes that serve nobody any more, and fold what workers counted apart."""
     for tenant_id in Tenant.objects.values_list("pk", flat=True):
         plain_tries_prune(tenant_id, timezone.now())
+        outcomes_fold(tenant_id, timezone.now())
 
 
 @shared_task(name="monitoring.notification_deliver", acks_late=True)  # type: ignore[untyped-decorator]

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -41,6 +41,9 @@ _log = logging.getLogger(__name__)
 _WRITE_EVERY_S = 2.0
 #: How often the files of dead workers are looked for.
 _ADOPT_EVERY_S = 15.0
+#: What could not be written down for longer than this is left out of the database: by then a day's rows of all workers
+#: are becoming one (`monitoring/storage/pruning.py`), and a worker's own would be added to it a second time.
+WRITTEN_WITHIN = timedelta(days=6)
 _NOBODY = KeyHolder("", 0, None)
 
 _UPSERT = """
@@ -129,8 +132,9 @@ class Outcomes:
 def _written(worker: str, counts: Mapping[Outcome, Figures]) -> list[Outcome]:
     """Write these counts down, a transaction for each tenant; return what could not be."""
     by_tenant: defaultdict[int, list[Outcome]] = defaultdict(list)
+    oldest = time.time() - WRITTEN_WITHIN.total_seconds()
     for outcome in counts:
-        if outcome.tenant_id:
+        if outcome.tenant_id and outcome.hour > oldest:
             by_tenant[outcome.tenant_id].append(outcome)
     left: list[Outcome] = []
     for tenant_id, outcomes in by_tenant.items():

@@ -84,6 +84,14 @@ def test_it_knows_a_body_again_when_the_clock_steps_back_within_the_day(owner: M
     assert kept(owner, BEFORE + timedelta(hours=hours)) == Kept(first.intake_id, repeated=True)
 
 
+@pytest.mark.parametrize("hours", [-26, -52, -24 * 40])
+def test_it_knows_a_body_again_however_far_the_clock_steps_back(owner: Member, hours: int) -> None:
+    ahead = TODAY + timedelta(days=30, hours=1)
+    first = kept(owner, ahead)
+    assert kept(owner, ahead + timedelta(hours=hours)) == Kept(first.intake_id, repeated=True)
+    assert not kept(owner, ahead + timedelta(hours=hours), b"[]").repeated
+
+
 @pytest.mark.parametrize("days", [40, 4000, -4000])
 def test_it_makes_the_partition_that_is_missing_and_goes_on(owner: Member, days: int) -> None:
     at = TODAY + timedelta(days=days, hours=5)

@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from monitoring.models import IntakeOutcome
 from monitoring.receive import outcomes as module
 from monitoring.receive import tally as tally_module
 from monitoring.receive.arrival import Answer
 from monitoring.receive.outcomes import Outcomes
-from monitoring.receive.tally import Figures, Outcome, Tally, is_alive, process_mark, read_counts
+from monitoring.receive.tally import Figures, Outcome, Tally, hour_of, is_alive, process_mark, read_counts
 from monitoring.records import Signal
 from partners.keys import KeyHolder
 from tests.cast import Member
@@ -27,12 +29,12 @@ REFUSED = Outcome(HOUR, 7, "abc", "logs", 400, "malformed")
 ONE = Figures(requests=1, items=512, rejected=2, bytes=40_000)
 
 _COUNT_AND_DIE = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 from monitoring.receive.tally import Figures, Outcome, Tally
 tally = Tally(Path(sys.argv[1]), run="1-1")
 for number in range(int(sys.argv[2])):
-    tally.add(Outcome(3600, 7, "abc", "traces", 200, str(number % 900)), Figures(1, 2, 3, 4))
+    tally.add(Outcome(int(time.time()) // 3600 * 3600, 7, "abc", "traces", 200, str(number % 900)), Figures(1, 2, 3, 4))
 print("counted", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -143,6 +145,17 @@ def test_it_writes_down_what_a_worker_counted_that_was_killed(
     assert [row[2:] for row in written(owner)] == [(1, 2, 3, 4)] * 5
     # Its run has ended as well: nothing is left to be remembered.
     assert not file.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_writes_nothing_of_an_hour_whose_counts_are_folded(owner: Member, counted: Outcomes) -> None:
+    """A worker's own row would be added to the sum that it is part of."""
+    settled, later = (timezone.now() + ago for ago in (timedelta(days=-8), timedelta(days=-5)))
+    folded = Outcome(hour_of(settled.timestamp()), owner.tenant.pk, "abc", "traces", 200, "")
+    counted._tally.add(folded, ONE)
+    counted._tally.add(folded._replace(hour=hour_of(later.timestamp())), ONE)
+    counted.write()
+    assert written(owner) == [(200, "", *ONE)]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,14 +11,15 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
 
-from monitoring.models import Intake, IntakeDay, LegalHold, PlainTry
+from monitoring.models import Intake, IntakeDay, IntakeOutcome, LegalHold, PlainTry
 from monitoring.models.intake import first_id
 from monitoring.project.plain_rows import place_of
+from monitoring.receive.outcomes import WRITTEN_WITHIN
 from monitoring.selectors.usage import usage_by_day
 from monitoring.services.legal_holds import hold_place, hold_release
 from monitoring.storage.counting import days_count
 from monitoring.storage.partitions import Dropped, days_kept, partitions_drop, partitions_make
-from monitoring.storage.pruning import LATENESS, plain_tries_prune
+from monitoring.storage.pruning import LATENESS, outcomes_fold, plain_tries_prune
 from monitoring.tasks import intake_days_count, intake_days_keep
 from partners.permission import RightMissing
 from tests import rows
@@ -235,3 +236,36 @@ def test_notes_of_tries_go_once_no_death_can_come_late_enough(owner: Member, str
     for member, left in ((owner, [2, 4]), (stranger, [1, 2, 3, 4])):
         with member.scope():
             assert sorted(PlainTry.objects.values_list("unit", flat=True)) == left
+
+
+def test_it_makes_one_row_of_what_workers_counted_of_an_old_hour(owner: Member, stranger: Member) -> None:
+    now = datetime.now(UTC)
+    old, new = (now - timedelta(days=days) for days in (WRITTEN_WITHIN.days + 2, 1))
+
+    def counted(member: Member, hour: datetime, worker: str, reason: str = "") -> None:
+        with member.scope():
+            IntakeOutcome.objects.create(
+                tenant=member.tenant, hour=hour, signal="traces", status=200, reason=reason, worker=worker,
+                requests=1, items=20, rejected=3, bytes=400,
+            )  # fmt: skip
+
+    for member, hour, worker in ((owner, old, "a"), (owner, old, "b"), (owner, new, "a"), (stranger, old, "a")):
+        counted(member, hour, worker)
+    counted(owner, old, "b", "repeated")
+    assert outcomes_fold(owner.tenant.pk, now) == 2
+    # A clock that was wrong has left one more: it joins the sum.
+    counted(owner, old, "c")
+    for _ in range(2):
+        outcomes_fold(owner.tenant.pk, now)
+
+    def found(member: Member) -> set[tuple[object, ...]]:
+        names = ("hour", "reason", "worker", "requests", "items", "rejected", "bytes")
+        with member.scope():
+            return set(IntakeOutcome.objects.values_list(*names))
+
+    assert found(owner) == {
+        (old, "", "", 3, 60, 9, 1200),
+        (old, "repeated", "", 1, 20, 3, 400),
+        (new, "", "a", 1, 20, 3, 400),
+    }
+    assert found(stranger) == {(old, "", "a", 1, 20, 3, 400)}
