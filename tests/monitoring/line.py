@@ -50,7 +50,7 @@ def span(
     """An OTLP/JSON span that ended just now; `said` are its attributes, `notes` its events."""
     start = at or now() - timedelta(seconds=lasts_s)
     start_ns = int(start.timestamp() * 1_000_000) * 1_000
-    end_ns = start_ns + int(lasts_s * 1_000_000_000)
+    end_ns = start_ns + round(lasts_s * 1_000_000_000)
     found: dict[str, Any] = {
         "traceId": (trace or next(_number) + 10_000_000).to_bytes(16, "big").hex(),
         "spanId": (number or next(_number) + 10_000_000).to_bytes(8, "big").hex(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +18,13 @@ from tests.cast import Member
 from tests.monitoring.line import arrival, arrival_of_events, span, take, take_events, take_together
 from tests.rows import make_process, make_rule, make_sla
 
+#: For the long form: TEST_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py, or test_rebuild.py.
+#: What starts with ANDON_ is taken out of the environment before tests run.
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "25"))
 START = datetime.fromisoformat("2026-11-20T09:00:20+00:00")
 _SERVICES = ("erp-bridge", "mes", "unowned")
+#: Seconds: usual ones, and some that floats and whole milliseconds make different things of.
+_LASTING = st.integers(1, 30) | st.sampled_from([1.001, 8.03, 16.1, 0.0015, 29.9995, 0])
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def _tried(trace: int, number: int, draw: st.DrawFn) -> dict[str, Any]:
     attempt = draw(st.integers(1, 3))
     when = at(draw(st.integers(0, 180)))
     dialect = draw(st.sampled_from(["andon", "celery", "rabbitmq", "dead", "redriven"]))
-    fields: dict[str, Any] = {"trace": trace, "number": number, "at": when, "lasts_s": draw(st.integers(1, 30))}
+    fields: dict[str, Any] = {"trace": trace, "number": number, "at": when, "lasts_s": draw(_LASTING)}
     if dialect == "celery":
         said = {
             "celery.action": "run",
@@ -73,7 +79,7 @@ def stories(draw: st.DrawFn) -> Story:
         service = draw(st.sampled_from(_SERVICES))
         if draw(st.booleans()):
             root = span("release", trace=trace, number=trace * 100, at=at(draw(st.integers(0, 60))),
-                        lasts_s=draw(st.sampled_from([5, 50, 200])), failed=draw(st.booleans()))  # fmt: skip
+                        lasts_s=draw(st.sampled_from([5, 50, 200]) | _LASTING), failed=draw(st.booleans()))  # fmt: skip
             spans.append((service, root))
         for number in range(1, draw(st.integers(0, 5)) + 1):
             parent = draw(st.sampled_from([trace * 100, trace * 100 + max(1, number - 1)]))
@@ -81,6 +87,10 @@ def stories(draw: st.DrawFn) -> Story:
             parent = parent if parent != trace * 100 + number else trace * 100
             told_by = service if draw(st.booleans()) else draw(st.sampled_from(_SERVICES))
             spans.append((told_by, made | {"parentSpanId": parent.to_bytes(8, "big").hex()}))
+            if draw(st.integers(0, 5)) == 0:
+                # A sender that gives two spans one id, or tells of one a second time with other words.
+                other = _tried(trace, trace * 100 + number, draw)
+                spans.append((draw(st.sampled_from([told_by, *_SERVICES])), other))
     events = []
     for number in range(draw(st.integers(0, 3))):
         unit = f"u-{draw(st.integers(1, 3))}"

@@ -28,7 +28,7 @@ from monitoring.models import (
 from monitoring.settle.rebuild import rebuild
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, span, take, take_events, traces
-from tests.monitoring.plant_stories import at, plant_catalogue, send, stories, tellings
+from tests.monitoring.plant_stories import EXAMPLES, at, plant_catalogue, send, stories, tellings
 from tests.monitoring.projection import projection, settle_all
 from tests.rows import make_channel, make_process, make_rule
 
@@ -88,7 +88,7 @@ def test_it_makes_from_the_log_alone_what_intake_made(owner: Member, process: Pr
     assert rebuilt(owner) == {}
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES // 3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_rebuild_equals_what_live_intake_made(owner: Member, process: Process, data: st.DataObject) -> None:
     telling = data.draw(tellings(data.draw(stories())))

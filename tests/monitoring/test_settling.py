@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,17 @@ from monitoring.models import Alert, MappingRule, Process, Run, Timer, WorkflowM
 from monitoring.settle.runs import runs_settle
 from tests.cast import Member
 from tests.monitoring.line import span
-from tests.monitoring.plant_stories import Request, Story, at, plant_catalogue, send, send_together, stories, tellings
+from tests.monitoring.plant_stories import (
+    EXAMPLES,
+    Request,
+    Story,
+    at,
+    plant_catalogue,
+    send,
+    send_together,
+    stories,
+    tellings,
+)
 from tests.monitoring.projection import Projection, projection, settle_all
 from tests.rows import make_rule
 
@@ -59,12 +68,7 @@ def any_of(request: Request) -> bool:
     return bool(request.spans or request.events)
 
 
-#: For the long form: TEST_EXAMPLES=2000 python -m pytest tests/monitoring/test_settling.py. What starts with ANDON_ is
-#: taken out of the environment before tests run.
-_EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "25"))
-
-
-@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process: Process, data: st.DataObject) -> None:
     story = data.draw(stories())
@@ -72,7 +76,7 @@ def test_any_order_cut_and_repetition_settles_to_the_same(owner: Member, process
     assert settled(owner, telling) == settled(owner, whole(story))
 
 
-@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_it_makes_no_difference_what_was_taken_together(owner: Member, process: Process, data: st.DataObject) -> None:
     story = data.draw(stories())
