@@ -27,7 +27,8 @@ def spans_once(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
     by_id: dict[bytes, SpanRecord] = {}
     for span in spans:
         known = by_id.setdefault(span.span_id, span)
-        if known is not span and known != span:
+        # Not `known != span`: true and 1 are equal, and not the same thing to say.
+        if known is not span:
             by_id[span.span_id] = max(known, span, key=_fullness)
     return sorted(by_id.values(), key=_by_time)
 

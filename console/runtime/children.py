@@ -34,7 +34,7 @@ def web(port: int, *, workers: int = 2) -> Child:
         "web",
         *("-m", "uvicorn", "console.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(workers), "--loop", "console.runtime.even_loop:EvenLoop"),
-        *("--http", "httptools", "--ws", "none"),
+        *("--http", "console.runtime.http_protocol:HttpProtocol", "--ws", "none"),
         *("--timeout-graceful-shutdown", str(GRACE_S), "--timeout-worker-healthcheck", "30"),
         *("--no-access-log", "--no-server-header", "--log-level", "warning", "--lifespan", "on"),
         # Until Django is set up, and in the parent of the workers, uvicorn has only this to go by.

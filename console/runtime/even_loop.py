@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _STEP_S, _MOST_STEPS = 0.001, 5
 #: Out of files or memory, or whatever else stands in the way: what waits in the backlog is taken once it has gone.
 _PAUSE_S = 0.5
+#: So many that are gone are looked at in one turn of the loop, which takes a few milliseconds.
+_MOST_GONE = 256
 
 
 class EvenLoop(uvloop.Loop):
@@ -74,7 +76,7 @@ class _EvenServer:
 
     def _take(self) -> None:
         try:
-            taken, _ = self._shared.accept()
+            taken = self._first_that_is_there()
         except (BlockingIOError, ConnectionAbortedError):
             self._listen()
         except OSError as error:
@@ -85,6 +87,16 @@ class _EvenServer:
             self._starting.add(starting)
             starting.add_done_callback(self._starting.discard)
             self._listen()
+
+    def _first_that_is_there(self) -> socket.socket:
+        """The first connection whose other end has not hung up again. A few hundred that have are let go of at once:
+        whoever opens and closes without a pause would fill the line before everybody else."""
+        for left in reversed(range(_MOST_GONE)):
+            taken, _ = self._shared.accept()
+            if not left or not _is_gone(taken):
+                break
+            taken.close()
+        return taken
 
     async def _start(self, taken: socket.socket) -> None:
         try:
@@ -97,3 +109,13 @@ class _EvenServer:
             taken.close()
         else:
             self._open.add(transport)
+
+
+def _is_gone(taken: socket.socket) -> bool:
+    """Whether the other end has hung up without a word."""
+    try:
+        return not taken.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

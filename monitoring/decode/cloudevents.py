@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from monitoring.records import Attributes, Decoded, Encoding, EventRecord, MalformedPayload, Payload, Value
+from monitoring.records import (
+    Attributes,
+    Decoded,
+    Encoding,
+    EventRecord,
+    MalformedPayload,
+    Payload,
+    PayloadTooLarge,
+    Value,
+)
 
 from .event_data import data_of
 from .gathered import Gathered
@@ -18,6 +28,8 @@ from .json_body import load
 from .limits import LIMITS, Limits
 from .timestamps import parse_rfc3339
 from .values import Poison, clean_text, clean_value
+
+_log = logging.getLogger(__name__)
 
 #: The longest text inside an event's data that is kept: receivers should take events of 64 KiB and more.
 MAX_DATA_TEXT = 256 * 1024
@@ -59,8 +71,18 @@ def _take(item: object, received_at: datetime, gathered: Gathered) -> None:
         gathered.events.append(_from_object(item, received_at, gathered.limits))
         gathered.index += 1
     except Poison as poison:
-        event_id = item.get("id") if isinstance(item, dict) else None
-        gathered.refuse(str(poison), clean_text(event_id, 200) if isinstance(event_id, str) else "")
+        _refuse(item, str(poison), gathered)
+    except (MalformedPayload, PayloadTooLarge):
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # Nothing that is foreseen: yet the good ones it came with are not sent again and again for it.
+        _log.exception("an event could not be read")
+        _refuse(item, "the event can't be read", gathered)
+
+
+def _refuse(item: object, reason: str, gathered: Gathered) -> None:
+    event_id = item.get("id") if isinstance(item, dict) else None
+    gathered.refuse(reason, event_id[:200] if isinstance(event_id, str) else "")
 
 
 def _from_headers(payload: Payload, limits: Limits) -> EventRecord:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from email.message import Message
-
 from monitoring.records import MalformedPayload
 
 from .json_body import load
 from .limits import Limits
+from .media_types import media_type_of
 from .values import Poison
 
 _CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "iso-8859-1": "latin-1", "latin1": "latin-1"}
@@ -20,18 +19,19 @@ def data_of(data: bytes, content_type: str, limits: Limits) -> object:
     """
     if not data:
         return None
-    parsed = Message()
-    parsed["Content-Type"] = content_type or "application/octet-stream"
-    media = parsed.get_content_type()
     if not content_type:
         return _guessed(data, limits)
+    try:
+        media, charset = media_type_of(content_type)
+    except ValueError as fault:
+        raise Poison(str(fault)) from None
     if media in ("application/json", "text/json") or media.endswith("+json"):
         try:
             return load(data, limits)
         except MalformedPayload as fault:
             raise Poison(f"the data is declared as {media}: {fault}") from None
     if media.startswith("text/") or media == "application/xml" or media.endswith("+xml"):
-        return _text(data, parsed.get_content_charset("utf-8"))
+        return _text(data, charset or "utf-8")
     return data
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from monitoring.records import Decoded, EventRecord, LogRecord, MetricPoint, PayloadTooLarge, Rejection, SpanRecord
 
 from .limits import Limits, refusal
+from .values import clean_text
 
 
 @dataclass(slots=True)
@@ -29,8 +30,8 @@ class Gathered:
             raise PayloadTooLarge(refusal(self.noun, self.limits.items))
 
     def refuse(self, reason: str, item_id: str = "") -> None:
-        """Note that the item at the current index is refused, and go on to the next."""
-        self.rejections.append(Rejection(self.index, reason, item_id))
+        """Note that the item at the current index is refused, and go on to the next. What is quoted can be stored."""
+        self.rejections.append(Rejection(self.index, clean_text(reason), clean_text(item_id)))
         self.index += 1
 
     def keep(self, points: Iterable[MetricPoint]) -> None:

@@ -64,7 +64,8 @@ class EventsAsked(NamedTuple):
 
 def ask_to_write_events(facts: Sequence[EventFact], workflows: Workflows, desk: Desk) -> EventsAsked:
     """Ask, for `written_events`, that those be inserted that are new."""
-    by_identity = {event_identity(fact): fact for fact in facts}
+    # The first of several stands, as it does where they come in several requests.
+    by_identity = {event_identity(fact): fact for fact in reversed(facts)}
     rows = [
         _values(source, event_id, fact, workflows.of(fact.identity).id, desk)
         for (source, event_id), fact in sorted(by_identity.items(), key=lambda item: item[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from monitoring.receive.arrival import Answer, refusal
 from monitoring.receive.body import negotiate
 from monitoring.receive.door import Ask, Disconnected, Door, too_large
 from monitoring.receive.pace import UNPACED_BYTES, Pace, Receive
-from monitoring.records import Encoding, Signal
+from monitoring.records import Encoding, Signal, UnsupportedPayload
 from partners.keys import bearer
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -52,7 +52,7 @@ class IntakeApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A slash at the end of the path is forgiven."""
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope["headers"])
         signal = PATHS.get(scope["path"].rstrip("/"))
         spoken = _spoken(signal or Signal.TRACES, headers.get("content-type", ""))
         if signal is None:
@@ -63,7 +63,7 @@ class IntakeApp:
         elif scope["method"] != "POST":
             message = f"{scope['method']} is not taken here; POST the telemetry."
             answer = refusal(spoken, 405, "method", message)
-            self.door.refuse(signal, answer)
+            await self.door.refuse_unread(signal, answer, bearer(headers.get("authorization", "")))
             await _send(answer, send)
         else:
             body = _Body(receive, self._pace)
@@ -80,12 +80,30 @@ def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body)
         signal=signal,
         spoken=spoken,
         key=bearer(headers.get("authorization", "")),
-        encoding=lambda: negotiate(signal, headers.get("content-type", "")),
+        encoding=lambda: _encoding(signal, headers),
         packing=lambda _: headers.get("content-encoding", "").strip().lower(),
         headers=headers,
         announced=int(announced) if announced.isdecimal() else 0,
         read=body.read,
     )
+
+
+def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The fields by name. One that stands twice says both, as a list: it is not for us to choose."""
+    found: dict[str, str] = {}
+    for raw, value in fields:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
+def _encoding(signal: Signal, headers: dict[str, str]) -> Encoding:
+    transfer = headers.get("transfer-encoding", "chunked").strip().lower()
+    if transfer != "chunked":
+        raise UnsupportedPayload(
+            f"Transfer-Encoding {transfer[:60]!r} is not taken; name the compression in Content-Encoding."
+        )
+    return negotiate(signal, headers.get("content-type", ""))
 
 
 class _Body:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
-from email.message import Message
 
 import zstandard
 
+from monitoring.decode.media_types import media_type_of
 from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
 
 _CHUNK = 256 * 1024
@@ -88,10 +88,10 @@ def negotiate(signal: Signal, content_type: str) -> Encoding:
     """
     if "," in content_type.split(";", 1)[0]:
         raise UnsupportedPayload(f"Content-Type {content_type[:60]!r} names more than one type; send one.")
-    parsed = Message()
-    parsed["Content-Type"] = content_type.strip() or "application/octet-stream"
-    media = parsed.get_content_type() if content_type.strip() else ""
-    charset = str(parsed.get_param("charset", "")).lower()
+    try:
+        media, charset = media_type_of(content_type) if content_type.strip() else ("", "")
+    except ValueError as fault:
+        raise UnsupportedPayload(f"Content-Type: {fault}; send it as plain text.") from None
     encoding = _event_encoding(media) if signal is Signal.EVENTS else _otlp_encoding(media)
     charsets = _DATA_CHARSETS if encoding is Encoding.CLOUDEVENT_BINARY else _CHARSETS
     if charset not in charsets:

@@ -106,6 +106,14 @@ class Door:
         """Count an answer that was given without, or after, asking anybody."""
         self.outcomes.count(holder, signal, answer, size)
 
+    async def refuse_unread(self, signal: Signal, answer: Answer, key: str) -> None:
+        """Count an answer to what is no request to take anything in, for whoever the key names."""
+        try:
+            holder = await self._holder(key) if key else None
+        except KeysUnavailable:
+            holder = None
+        self.refuse(signal, answer, holder)
+
     def close(self) -> None:
         """Wait for what is being worked on."""
         self.turns.close()

@@ -83,6 +83,11 @@ def _long_integer() -> bytes:
     return js_batch(js_span(_TRACE, 1, attributes=said), js_span(_TRACE, 2)).replace(b'"HERE"', b"9" * 10_000_000)
 
 
+def _json_text(escapes: bytes) -> bytes:
+    """Text that a strict reader refuses at its beginning and a lenient one reads to its end."""
+    return js_batch(js_span(_TRACE, future="HERE")).replace(b"HERE", b"\\ud800" + escapes)
+
+
 def _of_size(size: int) -> bytes:
     """A body of one span that is exactly so long."""
     span = wire(pb_span(_TRACE))
@@ -99,6 +104,10 @@ def _tiny_events() -> bytes:
 
 def _spans(field: bytes) -> Callable[[], bytes]:
     return lambda: pb_batch(wire(pb_span(_TRACE)) + field)
+
+
+def _packed_json(body: Callable[[], bytes]) -> Hostile:
+    return Hostile(lambda: gzip.compress(body()), 400, "not JSON", content_type=JSON, packing="gzip")
 
 
 _BIG_ZEROS = 100 * MIB
@@ -133,6 +142,8 @@ SIZES: dict[str, Hostile] = {
     "json-nest-1025": Hostile(lambda: _json_nested(1_025), 400, "not JSON", content_type=JSON),
     "json-nest-100k": Hostile(lambda: _json_nested(100_000), 400, "not JSON", content_type=JSON),
     "json-10M-digit-int": Hostile(_long_integer, 200, "64 bits", stored=1, rejected=1, content_type=JSON),
+    "json-backslashes-1000x": _packed_json(lambda: _json_text(b"\\\\" * (15 * MIB // 2))),
+    "json-lone-surrogates-1000x": _packed_json(lambda: _json_text(b"\\ud800" * (15 * MIB // 6))),
     "length-prefix-2GiB": Hostile(lambda: b"\x0a\xff\xff\xff\xff\x07" + _good(), 400, "breaks off"),
     "varint-11-bytes": Hostile(lambda: b"\x0a" + b"\xff" * 11, 400, "without an end"),
     "sgroup-flood": Hostile(lambda: in_span(b"\x7b\x7c" * 5_000_000), 413, "no use for"),

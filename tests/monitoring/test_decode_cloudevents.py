@@ -234,6 +234,37 @@ def test_it_refuses_only_the_bad_events_of_a_batch() -> None:
     assert decoded.rejections[1].reason == "the event is not a JSON object"
 
 
+@pytest.mark.parametrize(
+    "media",
+    [
+        "text/plain; charset*=a\x00b'en'x",
+        f"text/plain; charset*{'9' * 5_000}*=x",
+        "text/plain; charset*0=a; charset*1*=b; charset*=c''d",
+        "application/a\x00+json",
+        "application/\ud800+json",
+    ],
+    ids=["nul in a charset's charset", "digits", "pieces", "nul", "surrogate"],
+)
+def test_a_media_type_however_odd_costs_nobody_but_its_event(media: str) -> None:
+    odd = EVENT | {"id": "odd\x00", "datacontenttype": media, "data_base64": base64.b64encode(b"x{").decode()}
+    decoded = batch(EVENT | {"id": "1"}, odd, EVENT | {"id": "2"})
+    assert {"1", "2"} <= {event.id for event in decoded.events}
+    # What was refused is written down, and jsonb takes neither of these.
+    assert not re.search("[\x00\ud800-\udfff]", "".join(f"{one.reason}{one.item_id}" for one in decoded.rejections))
+
+
+def test_what_nobody_foresaw_costs_nobody_but_its_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(text: str) -> datetime:
+        raise LookupError(text)
+
+    monkeypatch.setattr("monitoring.decode.cloudevents.parse_rfc3339", fail)
+    decoded = batch(EVENT | {"id": "1"}, EVENT | {"id": "odd", "time": "2026-11-20T09:00:00Z"}, EVENT | {"id": "2"})
+    assert [event.id for event in decoded.events] == ["1", "2"]
+    assert [(one.index, one.item_id, one.reason) for one in decoded.rejections] == [
+        (1, "odd", "the event can't be read")
+    ]
+
+
 def test_it_takes_an_empty_batch() -> None:
     assert batch() == Decoded()
 

@@ -28,7 +28,7 @@ from monitoring.models import (
 from monitoring.settle.rebuild import rebuild
 from tests.cast import Member
 from tests.monitoring.line import attempt, died, event, span, take, take_events, traces
-from tests.monitoring.plant_stories import EXAMPLES, at, plant_catalogue, send, stories, tellings
+from tests.monitoring.plant_stories import EXAMPLES, Request, at, plant_catalogue, send, stories, tellings
 from tests.monitoring.projection import projection, settle_all
 from tests.rows import make_channel, make_process, make_rule
 
@@ -86,6 +86,16 @@ def test_it_makes_from_the_log_alone_what_intake_made(owner: Member, process: Pr
     settle_all(owner.tenant.pk)
     assert projection(owner.tenant.pk) == before
     assert rebuilt(owner) == {}
+
+
+def test_it_takes_the_same_of_two_events_with_one_id(owner: Member, process: Process) -> None:
+    first, other, third = ({**event("order.released"), "id": "twice", "subject": said} for said in "abc")
+    for request in (Request(events=(first, other)), Request(events=(third,)), Request(events=(other, third))):
+        send(owner, request)
+    settle_all(owner.tenant.pk)
+    before = projection(owner.tenant.pk)
+    assert rebuilt(owner) == {}
+    assert projection(owner.tenant.pk) == before
 
 
 @settings(max_examples=EXAMPLES // 3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

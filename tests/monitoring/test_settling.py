@@ -12,10 +12,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitoring.models import Alert, MappingRule, Process, Run, Timer, WorkflowMinute
+from monitoring.models import Alert, Event, MappingRule, Process, Run, Timer, WorkflowMinute
 from monitoring.settle.runs import runs_settle
 from tests.cast import Member
-from tests.monitoring.line import span
+from tests.monitoring.line import event, span
 from tests.monitoring.plant_stories import (
     EXAMPLES,
     Request,
@@ -109,6 +109,26 @@ def test_spans_told_again_in_other_batches_count_twice_until_settled(owner: Memb
     assert figures(owner) == (5, 1, 3)
     settle_all(owner.tenant.pk)
     assert figures(owner) == (2, 1, 1)
+
+
+def test_of_two_spans_with_one_id_that_differ_in_a_kind_of_value_one_stands_whichever_came_first(
+    owner: Member, process: Process
+) -> None:
+    """True equals 1 and says something else."""
+    one, other = (span("release", trace=7, number=1, at=at(0), said={"order.id": said}) for said in (True, 1))
+    both = [part(one), part(other)]
+    found = settled(owner, both)
+    assert found == settled(owner, both[::-1])
+    assert found["keys"] == settled(owner, [part(one, other)])["keys"] == settled(owner, [part(other, one)])["keys"]
+
+
+def test_of_two_events_with_one_id_the_first_stands(owner: Member, process: Process) -> None:
+    first, other = ({**event("order.released"), "id": "twice", "subject": said} for said in ("first", "other"))
+    in_one, in_two = [Request(events=(first, other))], [Request(events=(first,)), Request(events=(other,))]
+    assert settled(owner, in_one)["events"] == settled(owner, in_two)["events"]
+    send(owner, in_one[0])
+    with owner.scope():
+        assert Event.objects.get().subject == "first"
 
 
 def test_what_one_request_told_needs_no_settling(owner: Member, process: Process) -> None:

@@ -1,0 +1,161 @@
+"""HTTP/1.1 as uvicorn speaks it with httptools, but for four things that a sender would lose by, or could hurt others
+with.
+
+A request may offer to go on in another protocol (`Upgrade: h2c`, as some HTTP clients do with each first request): the
+offer is passed over and the request answered, body and all. Fields after a chunked body are no headers. A head has a
+size and an end: what is larger than the one, or comes later than the other, is refused.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: Fields of one head, and bytes that it may have. A browser with its cookies sends a tenth of either.
+_MOST_FIELDS, _MOST_BYTES = 200, 64 << 10
+#: So long a connection may take until it has said what it wants, from its opening or from the first word of it.
+_PATIENCE_S = 10.0
+#: What speaks of the protocol offered, and of nothing else.
+_OFFER = (b"upgrade", b"http2-settings")
+
+
+class _HeadTooLarge(Exception):
+    """The head passes what it may have."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._is_in_head = False
+        self._declines = False
+        self._messages = 0
+        self._head_bytes = 0
+        self._late: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self._unset_keepalive_if_required()
+        messages = self._messages
+        try:
+            self.parser.feed_data(data)
+            if self._is_in_head and messages == self._messages:
+                # A line that has no end is told of by nobody.
+                self._count(len(data))
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except (httptools.HttpParserError, _HeadTooLarge) as error:
+            self._refuse(error)
+        else:
+            if self._late is None and (self.cycle is None or self.cycle.response_complete):
+                self._wait()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._messages += 1
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Part of what is asked for."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field of the head; or a trailer, which could say otherwise what the head has said."""
+        if self._is_in_head:
+            self._count(len(name) + len(value))
+            if len(self.headers) >= _MOST_FIELDS:
+                raise _HeadTooLarge
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._is_in_head = False
+        self._wait_no_more()
+        # The parser takes what follows for the other protocol's, and ends its work here.
+        self._declines = self.parser.should_upgrade()
+        if not self._declines:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        if not self._declines:
+            super().on_message_complete()
+
+    def _decline(self, rest: bytes) -> None:
+        """Read the request anew without what it offers."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        self._declines = False
+        if method == b"CONNECT":
+            self.send_400_response("This is no proxy.")
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        for name, value in self.headers:
+            kept = _without_offer(value) if name == b"connection" else value
+            if name not in _OFFER and (kept or name != b"connection"):
+                lines.append(b"%s: %s" % (name, kept))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _MOST_BYTES:
+            raise _HeadTooLarge
+
+    def _refuse(self, error: Exception) -> None:
+        # httptools wraps what one of these methods raises.
+        if isinstance(error, _HeadTooLarge) or isinstance(error.__context__, _HeadTooLarge):
+            self.logger.warning("A request's head was larger than %d bytes or %d fields.", _MOST_BYTES, _MOST_FIELDS)
+            self._say(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large.")
+            return
+        self.logger.warning("Invalid HTTP request received: %s", error)
+        self.send_400_response("Invalid HTTP request received.")
+
+    def _wait(self) -> None:
+        self._late = self.loop.call_later(_PATIENCE_S, self._too_late)
+
+    def _wait_no_more(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        self._late = None
+        if self._is_in_head:
+            self._say(HTTPStatus.REQUEST_TIMEOUT, "The request's head did not arrive in time.")
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _say(self, status: HTTPStatus, message: str) -> None:
+        """Answer what never became a request, and hang up."""
+        if self.transport.is_closing():
+            return
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(message)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write((head + message).encode())
+        self.transport.close()
+
+
+def _without_offer(connection: bytes) -> bytes:
+    options = (option.strip() for option in connection.split(b","))
+    return b", ".join(option for option in options if option.lower() not in _OFFER)
