@@ -1,4 +1,4 @@
-"""Starts the console's processes, watches them, and leaves none behind."""
+"""Starts the console's processes, watches them, starts anew what has ended by itself, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -18,6 +18,10 @@ from console.runtime import processes, readiness
 from console.runtime.children import GRACE_S, Child
 
 _WATCH_EVERY_S = 0.2
+#: A process that ends so soon after it was started, so often in a row, would do so for ever: then all are stopped.
+_SOON_S, _MOST_IN_A_ROW = 15.0, 4
+#: Before it is started anew; twice as long each time that it ended soon.
+_PAUSE_S = 0.25
 #: Logs are looked at once a minute.
 _TRIM_EVERY = 300
 _READY_LIMIT_S = 120.0
@@ -43,34 +47,71 @@ class StopRequest:
             raise Stopped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    #: Starts it anew; it is over where nobody knows how.
+    again: Callable[[], subprocess.Popen[bytes]] | None = None
     patience_s: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+    ended_soon: int = 0
+
+    def has_ended(self) -> int | None:
+        """Its exit code, None while it runs. Counts how often in a row it ended soon."""
+        code = self.process.poll()
+        if code is not None:
+            self.ended_soon = self.ended_soon + 1 if time.monotonic() - self.since < _SOON_S else 0
+        return code
+
+    def start_anew(self, again: Callable[[], subprocess.Popen[bytes]]) -> None:
+        """Start it once more; what its process has left behind goes first."""
+        processes.finish(self.process, deadline=0.0)
+        time.sleep(_PAUSE_S * 2**self.ended_soon)
+        self.process = again()
+        self.since = time.monotonic()
 
 
 class Supervisor:
     """The processes of one console. Servers that the others need are adopted; children are started here."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], request: StopRequest) -> None:
+    def __init__(
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        request: StopRequest,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`say` is told of what was started anew."""
         self._request = request
+        self._say = say
         self._grace_s = _EARLY_STOP_LIMIT_S
         self._logs = home / "logs"
         self._environment = dict(environment)
         self._children: list[_Running] = []
         self._servers: list[tuple[_Running, Callable[[], None]]] = []
 
-    def adopt(self, name: str, process: subprocess.Popen[bytes], log: Path, stop: Callable[[], None]) -> None:
-        """Watches a server that runs already; `stop` is called after all children have ended, last adopted first."""
-        self._servers.append((_Running(name, process, log), stop))
+    def adopt(
+        self,
+        name: str,
+        process: subprocess.Popen[bytes],
+        log: Path,
+        stop: Callable[[], None],
+        again: Callable[[], subprocess.Popen[bytes]] | None = None,
+    ) -> None:
+        """Watches a server that runs already; `stop` is called after all children have ended, last adopted first.
+        `again` starts it anew where it ends by itself."""
+        self._servers.append((_Running(name, process, log, again), stop))
 
     def start(self, child: Child) -> None:
         """Starts a child with its output in logs/<name>.log."""
         log = self._logs / f"{child.name}.log"
-        process = processes.start(child.argv, log=log, cwd=PROJECT, env=self._environment)
-        self._children.append(_Running(child.name, process, log, child.patience_s))
+
+        def begin() -> subprocess.Popen[bytes]:
+            return processes.start(child.argv, log=log, cwd=PROJECT, env=self._environment)
+
+        self._children.append(_Running(child.name, begin(), log, begin, child.patience_s))
 
     def wait_until_ready(self, port: int) -> None:
         """Returns when the console answers /readyz with 200; raises StartError when a process dies or time is up."""
@@ -86,13 +127,24 @@ class Supervisor:
         self._grace_s = _STOP_LIMIT_S
 
     def watch(self) -> None:
-        """Stays until a process ends by itself, which raises StartError, or a signal raises Stopped."""
+        """Stays, and starts anew what ends by itself. A signal raises Stopped, what can't be kept up StartError."""
         while True:
             for running in self._all():
                 processes.trim(running.log)
             for _ in range(_TRIM_EVERY):
-                self.check()
+                self._request.check()
+                for running in self._all():
+                    self._keep_up(running)
                 time.sleep(_WATCH_EVERY_S)
+
+    def _keep_up(self, running: _Running) -> None:
+        code = running.has_ended()
+        if code is None:
+            return
+        if running.again is None or running.ended_soon >= _MOST_IN_A_ROW:
+            raise _all_stopped(running, code)
+        running.start_anew(running.again)
+        self._say(f"{running.name} ended with {_exit(code)} and was started anew. Its log: {running.log}")
 
     def check(self) -> None:
         """Raises StartError that names a process which has ended, its exit code, log and last words; or Stopped."""
@@ -100,8 +152,7 @@ class Supervisor:
         for running in self._all():
             code = running.process.poll()
             if code is not None:
-                lines = "".join(f"\n    {line}" for line in processes.last_lines(running.log))
-                raise StartError(f"{running.name} ended with {_exit(code)}; all stopped. Its log: {running.log}{lines}")
+                raise _all_stopped(running, code)
 
     def _all(self) -> list[_Running]:
         # A server that dies takes its clients down: it is named first.
@@ -164,6 +215,11 @@ def _refusal(port: int, name: str) -> str | None:
                 return f"Port {port} is taken by another program. Choose another, e.g. `make run {name}={other}`."
             return f"Port {port} can't be used ({error.strerror}). Choose another, e.g. `make run PORT=8000`."
     return None
+
+
+def _all_stopped(running: _Running, code: int) -> StartError:
+    lines = "".join(f"\n    {line}" for line in processes.last_lines(running.log))
+    return StartError(f"{running.name} ended with {_exit(code)}; all stopped. Its log: {running.log}{lines}")
 
 
 def _exit(code: int) -> str:

@@ -8,6 +8,7 @@ the same on the wire.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -33,6 +34,7 @@ _SERVICES = {
 #: gRPC reads a message in one piece. So many at once, of at most this size, bound what it holds meanwhile.
 _READ_AT_ONCE = 16
 _LARGEST_MESSAGE = 16 << 20
+_SAMPLE = 1 << 12
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _DETAILS = "grpc-status-details-bin"
 
@@ -58,12 +60,21 @@ async def serve(door: Door, address: str) -> tuple[grpc.aio.Server, int]:
 
 def packing(message: bytes) -> str:
     """How a message is compressed, in HTTP's words. gRPC keeps to itself what the sender said; no OTLP message begins
-    like a gzip or zlib stream."""
+    like a gzip stream, and none goes on like a zlib stream."""
     if message.startswith(b"\x1f\x8b"):
         return "gzip"
-    if message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0:
+    if message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0 and _inflates(message):
         return "deflate"
     return ""
+
+
+def _inflates(message: bytes) -> bool:
+    """Whether it goes on as it begins: a field that a later version of OTLP may add has these first bytes too."""
+    try:
+        zlib.decompressobj().decompress(message[:_SAMPLE], _SAMPLE)
+    except zlib.error:
+        return False
+    return True
 
 
 def _export(door: Door, signal: Signal, reading: Share) -> Handler:

@@ -13,6 +13,7 @@ from monitoring.catalogue import catalogue
 from monitoring.decode import decode
 from monitoring.desk import Desk
 from monitoring.detect.step import detect
+from monitoring.facts import EventFact
 from monitoring.models import Event, Intake, Run
 from monitoring.pipeline import map_records
 from monitoring.project import project
@@ -127,12 +128,12 @@ def events_correct(tenant_id: int, after: int, mark: int, now: datetime) -> Port
     if not rows:
         return None
     desk = Desk(tenant_id, (), catalogue(), now)
-    said = {}
+    said: dict[tuple[int, str, str], EventFact] = {}
     held = set()
     for intake in Intake.objects.filter(pk__in={row[3] for row in rows}).order_by("pk"):
         held.add(intake.pk)
         for fact in map_records(decode(payload_of(intake)), desk).events:
-            said[intake.pk, *event_identity(fact)] = fact
+            said.setdefault((intake.pk, *event_identity(fact)), fact)
     events = [EventAnew(row[0], said.get((row[3], row[1], row[2]))) for row in rows if row[3] in held]
     _, changed, removed = project_events_anew(events, desk)
     counts = {

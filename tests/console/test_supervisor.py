@@ -41,13 +41,45 @@ def test_a_child_that_dies_is_named_with_its_exit_code_its_log_and_its_last_word
     with pytest.raises(StartError) as told:
         supervisor.watch()
     log = tmp_path / "logs" / "worker.log"
-    assert str(told.value) == f"worker ended with exit code 3; all stopped. Its log: {log}\n    no broker"
+    said = "\n    no broker" * 4
+    assert str(told.value) == f"worker ended with exit code 3; all stopped. Its log: {log}{said}"
 
 
 def test_a_child_that_is_killed_is_named_with_the_signal(supervisor: Supervisor) -> None:
     supervisor.start(_python("web", "import os; os.kill(os.getpid(), 9)"))
     with pytest.raises(StartError, match="web ended with signal SIGKILL"):
         supervisor.watch()
+
+
+def test_what_ends_by_itself_is_started_anew_and_what_it_left_is_gone(tmp_path: Path) -> None:
+    """A web server that was killed leaves its workers, which hold the port."""
+    once, pids = tmp_path / "once", tmp_path / "pids"
+    program = (
+        "import os, pathlib, signal, time; pid = os.fork();"
+        f"pid and open({str(pids)!r}, 'a').write(f'{{os.getpid()}} {{pid}} ');"
+        f"is_first = pid and not pathlib.Path({str(once)!r}).exists(); pathlib.Path({str(once)!r}).touch();"
+        "is_first and os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)"
+    )
+    said: list[str] = []
+    request = StopRequest()
+
+    def hear(line: str) -> None:
+        said.append(line)
+        request.made = True
+
+    supervisor = Supervisor(prepare(tmp_path), os.environ, request, hear)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        supervisor.start(_python("web", program))
+        with pytest.raises(Stopped):
+            supervisor.watch()
+        assert said == [f"web ended with signal SIGKILL and was started anew. Its log: {tmp_path / 'logs' / 'web.log'}"]
+        dead, orphan, living, _ = _words(pids, 4)
+        assert [_lives(int(pid)) for pid in (dead, orphan, living)] == [False, False, True]
+    finally:
+        supervisor.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_stopping_leaves_no_grandchild_even_of_a_child_that_ignores_sigterm(

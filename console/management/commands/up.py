@@ -76,7 +76,7 @@ class Command(BaseCommand):
     def _run(self, folder: Path, port: int, grpc: int, request: StopRequest, *, demo: bool) -> None:
         # All that take requests add up their counts under the name of this run.
         environment = {**os.environ, "ANDON_RUN": process_mark(os.getpid())}
-        supervisor = Supervisor(folder, children.environment(environment, folder, port), request)
+        supervisor = Supervisor(folder, children.environment(environment, folder, port), request, self._say)
         steps: list[tuple[str, Callable[[], str]]] = [
             ("database", lambda: _database(supervisor, folder) + _connections(grpc)),
             ("broker", lambda: _broker(supervisor, folder)),
@@ -122,7 +122,7 @@ def _database(supervisor: Supervisor, folder: Path) -> str:
         roles.ensure_external(databases.connections(os.environ))
         return "DATABASE_URL answers"
     server = Postgres(folder)
-    supervisor.adopt("database", server.start(), server.log, server.stop)
+    supervisor.adopt("database", server.start(), server.log, server.stop, server.start)
     roles.ensure_embedded(server.admin(), secrets(folder))
     return "started"
 
@@ -137,7 +137,7 @@ def _broker(supervisor: Supervisor, folder: Path) -> str:
     if os.environ.get("CELERY_BROKER_URL"):
         return "CELERY_BROKER_URL is used"
     server = Valkey(folder)
-    supervisor.adopt("broker", server.start(), server.log, server.stop)
+    supervisor.adopt("broker", server.start(), server.log, server.stop, server.start)
     return "started"
 
 
