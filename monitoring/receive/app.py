@@ -89,11 +89,14 @@ def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body)
 
 
 def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The fields by name. One that stands twice says both, as a list: it is not for us to choose."""
+    """The fields by name. One that stands twice says both, as a list: it is not for us to choose. Alike, it says one
+    thing, unless each time is a coding of its own."""
     found: dict[str, str] = {}
     for raw, value in fields:
         name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
-        found[name] = f"{found[name]}, {text}" if name in found else text
+        if name in found and (found[name] != text or name.endswith("-encoding")):
+            text = f"{found[name]}, {text}"
+        found[name] = text
     return found
 
 

@@ -168,6 +168,8 @@ def test_a_slow_body_and_an_open_stream_are_not(aster: Online) -> None:
         (("Content-Encoding: gzip", "Content-Encoding: gzip"), 415, b"only one"),
         (("Transfer-Encoding: gzip, chunked",), 415, b"Transfer-Encoding"),
         (("Authorization: Bearer nothing",), 401, b"ingest key"),
+        ((f"Content-Type: {JSON}",), 200, b"{}"),
+        ((f"Content-Type: {PROTOBUF}",), 415, b"more than one type"),
     ],
 )
 def test_a_field_that_stands_twice_says_both(aster: Online, fields: tuple[str, ...], status: int, words: bytes) -> None:

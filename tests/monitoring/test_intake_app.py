@@ -31,7 +31,7 @@ class Sender:
 
     def __init__(self, *parts: MutableMapping[str, Any], key: str = "", **headers: str) -> None:
         self.parts = list(parts)
-        given = {"content-type": "application/x-protobuf", "authorization": f"Bearer {key}", **headers}
+        given = {"content_type": "application/x-protobuf", "authorization": f"Bearer {key}", **headers}
         self.scope = {
             "type": "http",
             "method": "POST",
