@@ -241,6 +241,8 @@ def _clear_leftovers(data: Path, run: Path) -> None:
     PostgreSQL itself takes any live process with the old number for a server and would refuse to start.
     """
     processes.wait_for_predecessor(data / "postmaster.pid", data)
+    # Its own children hold the shared memory that a new one would be refused for.
+    processes.wait_for_kin("postgres", data)
     (data / "postmaster.pid").unlink(missing_ok=True)
     for leftover in run.glob(".s.PGSQL.*"):
         leftover.unlink(missing_ok=True)

@@ -93,6 +93,24 @@ def wait_for_predecessor(pid_file: Path, folder: Path) -> None:
         time.sleep(0.05)
 
 
+def wait_for_kin(name: str, folder: Path) -> None:
+    """After a kill -9: waits for what the server has left, processes of this name that stand in its folder. They go by
+    themselves; a loaded machine gives them no time to. Whoever is left after a while is somebody else's to explain."""
+    deadline = time.monotonic() + _PREDECESSOR_LIMIT_S
+    while time.monotonic() < deadline and any(
+        _is_kin(process, name, folder) for process in Path("/proc").glob("[0-9]*")
+    ):
+        time.sleep(0.05)
+
+
+def _is_kin(process: Path, name: str, folder: Path) -> bool:
+    try:
+        is_named = (process / "comm").read_text(encoding="utf-8", errors="replace").strip() == name
+        return is_named and (process / "cwd").samefile(folder)
+    except OSError:
+        return False
+
+
 def last_lines(log: Path, count: int = 6) -> list[str]:
     """The end of a log, for the message about the process that wrote it; nothing where there is no log."""
     try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +110,25 @@ def test_it_recovers_what_was_committed_after_kill_9(server: Postgres) -> None:
     server.start()
     with roles.connect(postgres.connection(server.home, roles.OWNER)) as owner:
         assert owner.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_it_waits_for_what_a_killed_server_has_left(server: Postgres) -> None:
+    """On a loaded machine its backends come to notice that it has gone when the next one is starting."""
+    process = server.start()
+    with roles.connect(postgres.connection(server.home, roles.OWNER)) as left:
+        backend = left.info.backend_pid
+        os.kill(backend, signal.SIGSTOP)
+        process.kill()
+        process.wait()
+        goes_on = threading.Timer(1.0, os.kill, (backend, signal.SIGCONT))
+        goes_on.start()
+        try:
+            server.start()
+        finally:
+            goes_on.join()
+        left.close()
+    with roles.connect(postgres.connection(server.home, roles.OWNER)) as owner:
+        assert owner.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_it_goes_down_with_a_parent_that_is_killed(copy: Path) -> None:

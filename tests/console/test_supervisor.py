@@ -57,7 +57,7 @@ def test_what_ends_by_itself_is_started_anew_and_what_it_left_is_gone(tmp_path: 
     program = (
         "import os, pathlib, signal, time; pid = os.fork();"
         f"pid and open({str(pids)!r}, 'a').write(f'{{os.getpid()}} {{pid}} ');"
-        f"is_first = pid and not pathlib.Path({str(once)!r}).exists(); pathlib.Path({str(once)!r}).touch();"
+        f"is_first = pid and not pathlib.Path({str(once)!r}).exists(); pid and pathlib.Path({str(once)!r}).touch();"
         "is_first and os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)"
     )
     said: list[str] = []
