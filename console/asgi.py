@@ -23,6 +23,7 @@ django.setup(set_prefix=False)
 from console.handler import Handler  # noqa: E402  Models exist only once Django is set up.
 from console.live import hub  # noqa: E402
 from console.runtime.children import LARGE_BODIES  # noqa: E402
+from console.runtime.http_protocol import HttpProtocol  # noqa: E402
 from console.runtime.memory import give_back_at_once  # noqa: E402
 from console.telemetry import set_up  # noqa: E402
 from monitoring.receive.app import IntakeApp  # noqa: E402
@@ -35,6 +36,7 @@ _FENCE_PATIENCE_S = 30.0
 give_back_at_once()
 _django = Handler()
 intake = IntakeApp(after=send_soon, large_bodies=LARGE_BODIES)
+HttpProtocol.unreadable = staticmethod(intake.unreadable)
 set_up()
 # What stands after the start stays: the collector need not look at it again. And half a thousand spans are thousands
 # of objects that soon go by themselves; looking for cycles among them every few hundred takes a tenth of the time.

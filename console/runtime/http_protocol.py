@@ -9,8 +9,9 @@ size and an end: what is larger than the one, or comes later than the other, is 
 from __future__ import annotations
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,12 +24,18 @@ _PATIENCE_S = 10.0
 _OFFER = (b"upgrade", b"http2-settings")
 
 
+#: Path, fields as far as they came, status and words of an answer; its content type and body, None for plain words.
+Unreadable: TypeAlias = "staticmethod[[str, Sequence[tuple[bytes, bytes]], int, str], tuple[str, bytes] | None]"
+
+
 class _HeadTooLarge(Exception):
     """The head passes what it may have."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. `unreadable` is told of requests that no application is asked about, and words the answer."""
+
+    unreadable: ClassVar[Unreadable] = staticmethod(lambda *_: None)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -104,7 +111,7 @@ class HttpProtocol(HttpToolsProtocol):
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         self._declines = False
         if method == b"CONNECT":
-            self.send_400_response("This is no proxy.")
+            self._say(HTTPStatus.BAD_REQUEST, "This is no proxy.")
             return
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         for name, value in self.headers:
@@ -127,7 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._say(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large.")
             return
         self.logger.warning("Invalid HTTP request received: %s", error)
-        self.send_400_response("Invalid HTTP request received.")
+        self._say(HTTPStatus.BAD_REQUEST, f"This can't be read as HTTP/1.1: {error}.")
 
     def _wait(self) -> None:
         self._late = self.loop.call_later(_PATIENCE_S, self._too_late)
@@ -148,11 +155,14 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer what never became a request, and hang up."""
         if self.transport.is_closing():
             return
+        path = self.url.partition(b"?")[0].decode("latin-1") if self._messages else ""
+        answer = self.unreadable(path, self.headers, status.value, message) if path else None
+        kind, body = answer or ("text/plain; charset=utf-8", message.encode())
         head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(message)}\r\nconnection: close\r\n\r\n"
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {kind}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
-        self.transport.write((head + message).encode())
+        self.transport.write(head.encode() + body)
         self.transport.close()
 
 

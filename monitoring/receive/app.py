@@ -44,11 +44,28 @@ class IntakeApp:
         """What they mean stands at Door."""
         self.door = Door(after, large_bodies)
         self._pace = Pace()
+        self._counting: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def serves(path: str) -> bool:
         """Say whether the path is an intake endpoint, or would be one if it were spelled right."""
         return path.startswith("/v1/")
+
+    def unreadable(
+        self, path: str, fields: Iterable[tuple[bytes, bytes]], status: int, message: str
+    ) -> tuple[str, bytes] | None:
+        """Count a request that the server itself refuses, for whoever its key names; its answer's content type and
+        body, None where the path is no endpoint."""
+        signal = PATHS.get(path.rstrip("/"))
+        if signal is None:
+            return None
+        headers = _headers(fields)
+        answer = refusal(_spoken(signal, headers.get("content-type", "")), status, "unreadable", message)
+        key = bearer(headers.get("authorization", ""))
+        counting = asyncio.get_running_loop().create_task(self.door.refuse_unread(signal, answer, key))
+        self._counting.add(counting)
+        counting.add_done_callback(self._counting.discard)
+        return answer.content_type, answer.body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A slash at the end of the path is forgiven."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from google.rpc.status_pb2 import Status
 from pytest_django import DjangoDbBlocker
 
 from monitoring.models import Event, Intake, IntakeOutcome, Run
@@ -187,17 +188,37 @@ def test_a_media_type_that_cannot_be_read_is_one_that_is_not_taken(aster: Online
     assert aster.post("/v1/traces", b"{}", f"application/json; {parameter}").status in (200, 415)
 
 
+def counted(of: Online, **kind: object) -> int:
+    with of.rows():
+        return sum(IntakeOutcome.objects.filter(**kind).values_list("requests", flat=True))
+
+
+def wait_until_counted(of: Online, count: int, **kind: object) -> None:
+    deadline = time.monotonic() + 15
+    while (found := counted(of, **kind)) != count:
+        assert time.monotonic() < deadline, f"{found} were counted"
+        time.sleep(0.2)
+
+
 def test_what_is_no_post_is_counted_for_its_tenant(aster: Online) -> None:
     given = {"Authorization": f"Bearer {aster.key}"}
     assert {aster.ask("PUT", "/v1/logs", b"x", given).status for _ in range(3)} == {405}
-    deadline = time.monotonic() + 10
-    with aster.rows():
-        while time.monotonic() < deadline:
-            found = IntakeOutcome.objects.filter(signal="logs", status=405).values_list("requests", flat=True)
-            if sum(found) == 3:
-                return
-            time.sleep(0.2)
-    pytest.fail(f"counted: {list(found)}")
+    wait_until_counted(aster, 3, signal="logs", status=405)
+
+
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_what_is_no_http_is_answered_in_the_senders_encoding_and_counted_for_its_tenant(
+    aster: Online, kind: str
+) -> None:
+    path = "/v1/metrics" if kind == JSON else "/v1/logs"
+    with connected(aster) as connection:
+        given = head(aster, "Content-Length: 2", "Transfer-Encoding: chunked", path=path, kind=kind)
+        connection.sendall(given + b"{}")
+        status, said = answer_on(connection)
+        assert (status, connection.recv(1)) == (400, b"")
+    message = json.loads(said)["message"] if kind == JSON else Status.FromString(said).message
+    assert "can't be read as HTTP/1.1" in message
+    wait_until_counted(aster, 1, signal=path.removeprefix("/v1/"), status=400, reason="unreadable")
 
 
 def test_opening_and_closing_without_a_pause_holds_nobody_up(aster: Online) -> None:
