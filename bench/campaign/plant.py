@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 import psutil
+import psycopg
 
 from console import roles
 from console.embedded import postgres
@@ -28,6 +29,8 @@ from console.runtime import children, processes, readiness
 from tests.live import free_port
 
 _READY_S = 180.0
+#: As long as the database may take to come back from a crash.
+_RECOVERY_S = 60.0
 _ENTRY = "bench.campaign.entry:application"
 
 
@@ -99,9 +102,17 @@ class Plant:
     def rows(self, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
         """Ask the database as its superuser, whom row-level security does not bind."""
         parameters = postgres.connection(self.home, postgres.ADMIN)
-        with roles.connect(parameters) as connection:
-            cursor = connection.execute(statement, values)
-            return cursor.fetchall() if cursor.description else []
+        deadline = time.monotonic() + _RECOVERY_S
+        while True:
+            try:
+                with roles.connect(parameters) as connection:
+                    cursor = connection.execute(statement, values)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                # A backend was killed a moment ago, and all others with it.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def start_child(self, name: str, failpoint: str = "", more: Mapping[str, str] = MappingProxyType({})) -> None:
         """Start web, worker or beat, with a fail point armed where one is named, and with more in its environment."""
