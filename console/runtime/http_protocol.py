@@ -60,12 +60,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         messages = self._messages
         try:
-            self.parser.feed_data(data)
+            self._feed(memoryview(data))
             if self._is_in_head and messages == self._messages:
                 # A line that has no end is told of by nobody.
                 self._count(len(data))
-        except httptools.HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
         except (httptools.HttpParserError, _HeadTooLarge) as error:
             self._refuse(error)
         else:
@@ -106,21 +104,32 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._declines:
             super().on_message_complete()
 
-    def _decline(self, rest: bytes) -> None:
-        """Read the request anew without what it offers."""
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        self._declines = False
+    def _feed(self, data: memoryview) -> None:
+        """Read all of it. One piece may hold thousands of offers, so none is a step deeper or a copy of the rest."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                head = self._without_offer()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        """The head that was just read, without what speaks of another protocol."""
+        method = self.parser.get_method()
         if method == b"CONNECT":
-            self._say(HTTPStatus.BAD_REQUEST, "This is no proxy.")
-            return
-        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+            raise httptools.HttpParserError("this is no proxy")
+        self._declines = False
+        lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
         for name, value in self.headers:
-            kept = _without_offer(value) if name == b"connection" else value
+            kept = _other_options(value) if name == b"connection" else value
             if name not in _OFFER and (kept or name != b"connection"):
                 lines.append(b"%s: %s" % (name, kept))
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -166,6 +175,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _without_offer(connection: bytes) -> bytes:
+def _other_options(connection: bytes) -> bytes:
     options = (option.strip() for option in connection.split(b","))
     return b", ".join(option for option in options if option.lower() not in _OFFER)

@@ -84,6 +84,18 @@ def test_an_event_in_binary_mode_keeps_its_data_beside_an_offer(aster: Online) -
         assert Intake.objects.get(pk=Event.objects.get(event_id="offered").intake_id).size == len(body)
 
 
+def test_thousands_of_offers_in_one_piece_are_answered_one_by_one(aster: Online) -> None:
+    one = b"GET /v1/traces HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with connected(aster) as connection, connection.makefile("rb") as reader:
+        sending = threading.Thread(
+            target=connection.sendall, args=(one * 2_999 + one.replace(b": upgrade", b": close"),)
+        )
+        sending.start()
+        said = reader.read()
+        sending.join()
+    assert said.count(b"HTTP/1.1 405 ") == 3_000
+
+
 def test_a_tunnel_is_refused(aster: Online) -> None:
     with connected(aster) as connection:
         connection.sendall(b"CONNECT erp.example:443 HTTP/1.1\r\nHost: erp.example:443\r\n\r\n")
