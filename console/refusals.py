@@ -27,6 +27,17 @@ _ADVICE = {
     "unsupported": Advice(
         "The content type or encoding is not spoken here.", "Send OTLP as protobuf or JSON, plain, gzip or zstd."
     ),
+    "path": Advice(
+        "It was sent where nothing is taken in.",
+        "Send to /v1/traces, /v1/logs, /v1/metrics or /v1/events; an SDK adds these to its general endpoint.",
+    ),
+    "method": Advice(
+        "It was asked for, or put, instead of posted.", "POST telemetry; a health check may ask /healthz."
+    ),
+    "unreadable": Advice(
+        "It was no HTTP that can be read.",
+        "Look at what lies between sender and Andon: a proxy, say.",
+    ),
     "slow": Advice(
         "The body did not arrive in time.", "Look at the network between sender and Andon; send smaller batches."
     ),

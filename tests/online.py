@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.test import override_settings
 from psycopg.conninfo import conninfo_to_dict
 from pytest_django import DjangoDbBlocker
 
+from monitoring.models import IntakeOutcome
 from partners.models import IngestKey, Tenant, User
 from partners.roles import Role
 from partners.scope import tenant_scope
@@ -68,6 +70,17 @@ class Online:
         """The tenant's rows, to read or to make."""
         with self.orm(), tenant_scope(self.tenant.pk, actor=_ACTOR):
             yield
+
+    def wait_until_counted(self, count: int, **kind: object) -> None:
+        """Wait until so many of the tenant's requests stand in the account of intake under these fields."""
+        deadline = time.monotonic() + 15
+        while (found := self._counted(kind)) != count:
+            assert time.monotonic() < deadline, f"{found} were counted"
+            time.sleep(0.2)
+
+    def _counted(self, kind: Mapping[str, object]) -> int:
+        with self.rows():
+            return sum(IntakeOutcome.objects.filter(**kind).values_list("requests", flat=True))
 
     def person(self, role: Role = Role.TENANT_ADMIN) -> User:
         """Somebody who can sign in with the cast's password."""

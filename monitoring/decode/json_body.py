@@ -14,7 +14,9 @@ from monitoring.records import MalformedPayload, PayloadTooLarge
 from .limits import Limits, refusal
 
 _CHUNK = 1 << 18
-_STRUCTURE = b",{["
+#: Whatever does not begin a value: dropping it, to see how much is left, takes a fifth of what counting a comma and
+#: two brackets takes.
+_NO_STRUCTURE = bytes(set(range(256)).difference(b",{["))
 #: An escape of half a surrogate pair after any number of escaped backslashes: with its other half, or alone. What is
 #: possessive is not tried again, so that a body of nothing but backslashes is gone through once.
 _ESCAPES = re.compile(
@@ -34,7 +36,7 @@ def load(body: bytes, limits: Limits) -> object:
     lone surrogates as U+FFFD, so that one such value does not cost the sender the whole body, unless that is very long
     or full of escapes.
     """
-    if sum(map(body.count, _STRUCTURE)) > limits.json_values and _exceeds(body, limits.json_values):
+    if _structure(body) > limits.json_values and _exceeds(body, limits.json_values):
         raise PayloadTooLarge(refusal("JSON values", limits.json_values))
     try:
         return orjson.loads(body)
@@ -66,6 +68,12 @@ def _integer(digits: str) -> int | float:
     return float(digits) if len(digits) <= _LONGEST_DOUBLE else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
+def _structure(text: bytes) -> int:
+    """How many commas, objects and arrays there are, those in strings as well; found in pieces, to stay small."""
+    pieces = (text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK))
+    return sum(len(piece.translate(None, _NO_STRUCTURE)) for piece in pieces)
+
+
 def _exceeds(body: bytes, most: int) -> bool:
     """Whether more than `most` commas, objects and arrays stand outside of strings; read in pieces, to stay small."""
     count, inside, start = 0, False, 0
@@ -76,7 +84,7 @@ def _exceeds(body: bytes, most: int) -> bool:
         stop = start + _CHUNK + escapes % 2
         piece = body[start:stop].replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = piece.split(b'"')
-        count += sum(map(b'"'.join(parts[inside::2]).count, _STRUCTURE))
+        count += _structure(b'"'.join(parts[inside::2]))
         inside ^= len(parts) % 2 == 0
         start = stop
     return count > most

@@ -74,21 +74,25 @@ class IntakeApp:
         spoken = _spoken(signal or Signal.TRACES, headers.get("content-type", ""))
         if signal is None:
             message = f"There is no endpoint at this path; there are {', '.join(PATHS)}."
-            await _send(refusal(spoken, 404, "path", message), send)
+            await self._refuse_unread(None, refusal(spoken, 404, "path", message), headers, receive, send)
         elif scope["method"] == "OPTIONS" and signal is Signal.EVENTS:
             await _handshake(headers, send)
         elif scope["method"] != "POST":
             message = f"{scope['method']} is not taken here; POST the telemetry."
-            answer = refusal(spoken, 405, "method", message)
-            await self.door.refuse_unread(signal, answer, bearer(headers.get("authorization", "")))
-            await _send(answer, send)
+            await self._refuse_unread(signal, refusal(spoken, 405, "method", message), headers, receive, send)
         else:
             body = _Body(receive, self._pace)
             try:
                 answer = await self.door.answer(_ask(signal, spoken, headers, body))
             except Disconnected:
                 return
-            await _send(answer, send, body if _is_sent_anyway(answer, headers) else None)
+            await _send(answer, send, _left(body, answer, headers))
+
+    async def _refuse_unread(
+        self, signal: Signal | None, answer: Answer, headers: dict[str, str], receive: Receive, send: Send
+    ) -> None:
+        await self.door.refuse_unread(signal, answer, bearer(headers.get("authorization", "")))
+        await _send(answer, send, _left(_Body(receive, self._pace), answer, headers))
 
 
 def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body) -> Ask:
@@ -163,9 +167,10 @@ class _Body:
                     await self._pace.discard(self._receive)
 
 
-def _is_sent_anyway(answer: Answer, headers: dict[str, str]) -> bool:
-    """Whether the sender goes on with its body after this answer, as most do that do not ask first."""
-    return answer.status not in (200, 408) and "100-continue" not in headers.get("expect", "").lower()
+def _left(body: _Body, answer: Answer, headers: dict[str, str]) -> _Body | None:
+    """The body, where the sender goes on with it after this answer, as most do that do not ask first."""
+    is_sent_anyway = answer.status not in (200, 408) and "100-continue" not in headers.get("expect", "").lower()
+    return body if is_sent_anyway else None
 
 
 def _spoken(signal: Signal, content_type: str) -> Encoding:

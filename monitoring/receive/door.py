@@ -102,11 +102,11 @@ class Door:
         self.refuse(ask.signal, answer, holder, hold.size)
         return answer
 
-    def refuse(self, signal: Signal, answer: Answer, holder: KeyHolder | None = None, size: int = 0) -> None:
-        """Count an answer that was given without, or after, asking anybody."""
+    def refuse(self, signal: Signal | None, answer: Answer, holder: KeyHolder | None = None, size: int = 0) -> None:
+        """Count an answer that was given without, or after, asking anybody; no signal where the path names none."""
         self.outcomes.count(holder, signal, answer, size)
 
-    async def refuse_unread(self, signal: Signal, answer: Answer, key: str) -> None:
+    async def refuse_unread(self, signal: Signal | None, answer: Answer, key: str) -> None:
         """Count an answer to what is no request to take anything in, for whoever the key names."""
         try:
             holder = await self._holder(key) if key else None

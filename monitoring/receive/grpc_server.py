@@ -19,9 +19,9 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from monitoring.receive.arrival import Answer
-from monitoring.receive.door import Ask, Disconnected, Door
+from monitoring.receive.door import Ask, Door
 from monitoring.receive.share import Share
-from monitoring.records import Encoding, Signal
+from monitoring.records import Encoding, PayloadTooLarge, Signal
 from partners.keys import bearer
 
 Handler: TypeAlias = Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]
@@ -43,7 +43,7 @@ async def serve(door: Door, address: str) -> tuple[grpc.aio.Server, int]:
     """Start to listen; the server and the port it has. Raises RuntimeError where the address can't be had."""
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", min(_LARGEST_MESSAGE, settings.INTAKE_MAX_BYTES)),
+            ("grpc.max_receive_message_length", _largest()),
             ("grpc.per_message_decompression", 0),
             # Two servers on one port would each get half of the requests.
             ("grpc.so_reuseport", 0),
@@ -56,6 +56,10 @@ async def serve(door: Door, address: str) -> tuple[grpc.aio.Server, int]:
     port: int = server.add_insecure_port(address)
     await server.start()
     return server, port
+
+
+def _largest() -> int:
+    return min(_LARGEST_MESSAGE, settings.INTAKE_MAX_BYTES)
 
 
 def packing(message: bytes) -> str:
@@ -85,7 +89,8 @@ def _export(door: Door, signal: Signal, reading: Share) -> Handler:
             async for message in messages:
                 hold(len(message))
                 return message
-            raise Disconnected
+            # gRPC itself has refused one that is larger. Its sender has heard so already; what is said here is counted.
+            raise PayloadTooLarge(f"No message of at most {_largest()} bytes came; send smaller batches.")
 
         ask = Ask(
             signal=signal,

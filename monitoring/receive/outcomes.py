@@ -45,6 +45,8 @@ _ADOPT_EVERY_S = 15.0
 #: are becoming one (`monitoring/storage/pruning.py`), and a worker's own would be added to it a second time.
 WRITTEN_WITHIN = timedelta(days=6)
 _NOBODY = KeyHolder("", 0, None)
+#: What was sent to a path that is no endpoint is counted as this.
+_NO_SIGNAL = "other"
 
 _UPSERT = """
 INSERT INTO monitoring_intakeoutcome
@@ -78,10 +80,11 @@ class Outcomes:
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def count(self, holder: KeyHolder | None, signal: Signal, answer: Answer, size: int) -> None:
+    def count(self, holder: KeyHolder | None, signal: Signal | None, answer: Answer, size: int) -> None:
         """Count one answer; `size` is the request's body as it came over the wire, as far as it was read."""
         who = holder or _NOBODY
-        outcome = Outcome(hour_of(time.time()), who.tenant_id, who.prefix, signal.value, answer.status, answer.reason)
+        name = signal.value if signal else _NO_SIGNAL
+        outcome = Outcome(hour_of(time.time()), who.tenant_id, who.prefix, name, answer.status, answer.reason)
         try:
             self._tally.add(outcome, Figures(1, answer.items, answer.rejected, size))
         except OSError as error:

@@ -12,7 +12,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 from pytest_django import DjangoDbBlocker
 
-from monitoring.models import Event, Intake, IntakeOutcome, Run
+from monitoring.models import Event, Intake, Run
 from tests.conformance.bodies import JSON, PROTOBUF, js_batch, js_span, new_trace, pb_batch, pb_span
 from tests.live import LiveConsole
 from tests.online import Online
@@ -200,22 +200,17 @@ def test_a_media_type_that_cannot_be_read_is_one_that_is_not_taken(aster: Online
     assert aster.post("/v1/traces", b"{}", f"application/json; {parameter}").status in (200, 415)
 
 
-def counted(of: Online, **kind: object) -> int:
-    with of.rows():
-        return sum(IntakeOutcome.objects.filter(**kind).values_list("requests", flat=True))
-
-
-def wait_until_counted(of: Online, count: int, **kind: object) -> None:
-    deadline = time.monotonic() + 15
-    while (found := counted(of, **kind)) != count:
-        assert time.monotonic() < deadline, f"{found} were counted"
-        time.sleep(0.2)
-
-
 def test_what_is_no_post_is_counted_for_its_tenant(aster: Online) -> None:
     given = {"Authorization": f"Bearer {aster.key}"}
     assert {aster.ask("PUT", "/v1/logs", b"x", given).status for _ in range(3)} == {405}
-    wait_until_counted(aster, 3, signal="logs", status=405)
+    aster.wait_until_counted(3, signal="logs", status=405)
+
+
+def test_what_is_sent_to_no_endpoint_is_read_to_its_end_and_counted_for_its_tenant(aster: Online) -> None:
+    bodies = (b"", b"x", bytes(20 << 20))
+    assert {aster.post("/v1/profiles", body, kind).status for body in bodies for kind in (JSON, PROTOBUF)} == {404}
+    assert aster.post("/v1/profiles", b"", JSON, key="nonsense").status == 404
+    aster.wait_until_counted(6, signal="other", status=404, reason="path")
 
 
 @pytest.mark.parametrize("kind", [JSON, PROTOBUF])
@@ -230,7 +225,7 @@ def test_what_is_no_http_is_answered_in_the_senders_encoding_and_counted_for_its
         assert (status, connection.recv(1)) == (400, b"")
     message = json.loads(said)["message"] if kind == JSON else Status.FromString(said).message
     assert "can't be read as HTTP/1.1" in message
-    wait_until_counted(aster, 1, signal=path.removeprefix("/v1/"), status=400, reason="unreadable")
+    aster.wait_until_counted(1, signal=path.removeprefix("/v1/"), status=400, reason="unreadable")
 
 
 def test_opening_and_closing_without_a_pause_holds_nobody_up(aster: Online) -> None:

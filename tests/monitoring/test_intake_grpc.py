@@ -117,6 +117,14 @@ def test_it_refuses_for_good_what_no_repeat_would_mend(aster: Online) -> None:
     assert refused(aster, gzip.compress(bytes(65 << 20))) == (grpc.StatusCode.RESOURCE_EXHAUSTED, False)
 
 
+def test_what_grpc_itself_refuses_as_too_large_is_counted_for_its_tenant(aster: Online) -> None:
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            send(aster, bytes((16 << 20) + 1), method=LOGS)
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    aster.wait_until_counted(2, signal="logs", status=413, reason="too_large")
+
+
 def test_it_asks_to_come_back_while_the_database_is_away(aster: Online) -> None:
     body = wire(request_of(3))
     with unreachable(aster.console):
