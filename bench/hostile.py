@@ -3,6 +3,7 @@ come, and what the web worker holds together with its process for large bodies."
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 from bench.outcome import Options, Outcome
 from bench.table import Figure
@@ -24,6 +26,7 @@ from tests.live import LiveConsole
 DATABASE = "bench_hostile"
 SECONDS = 10.0
 _SHOWN, _TIMES_ALONE = 5, 3
+_LAST = 19
 _QUICK_ROUNDS = 1
 _ONE_CROWD = "one crowd of fifty"
 #: How long the hostile senders go on: each sends its input once at least.
@@ -139,7 +142,11 @@ def make_bodies() -> None:
 
 
 def _go_after_all() -> None:
-    os.nice(19)
+    # Where Linux shares processors out by session first, a process that is nice is so within its own alone.
+    os.setsid()
+    os.nice(_LAST)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_LAST))
     make_bodies()
 
 

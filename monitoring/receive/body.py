@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 
 import zstandard
+from zlib_ng import zlib_ng
 
 from monitoring.decode.media_types import media_type_of
 from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
@@ -20,7 +20,7 @@ _MAX_WINDOW = 8 << 20
 #: A body is one stream; a few are borne. Thousands of empty ones would cost more time than they hold bytes.
 _MAX_MEMBERS = 100
 _MAX_BLOCKS = 100_000
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = 16 + zlib_ng.MAX_WBITS
 #: What telemetry usually shrinks to, where the sender does not say.
 _USUAL_RATIO = 12
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
@@ -122,13 +122,13 @@ def _gunzip(body: bytes) -> Iterator[bytes]:
 
 
 def _unzlib(body: bytes) -> Iterator[bytes]:
-    return _inflate(body, zlib.MAX_WBITS, "deflate")
+    return _inflate(body, zlib_ng.MAX_WBITS, "deflate")
 
 
 def _inflate(body: bytes, bits: int, name: str) -> Iterator[bytes]:
     """Each chunk of every member: gzip lets a sender append members, and zlib stops at the first one."""
     waiting, rest = memoryview(body), b""
-    member, members = zlib.decompressobj(bits), 1
+    member, members = zlib_ng.decompressobj(bits), 1
     try:
         while True:
             if not rest:
@@ -141,12 +141,12 @@ def _inflate(body: bytes, bits: int, name: str) -> Iterator[bytes]:
                     return
                 if bits != _GZIP or members == _MAX_MEMBERS:
                     raise MalformedPayload(f"Other bytes follow the end of the {name} body; send it as one stream.")
-                member, members = zlib.decompressobj(bits), members + 1
+                member, members = zlib_ng.decompressobj(bits), members + 1
             elif not rest and not chunk:
                 raise MalformedPayload(f"The {name} body is cut short; send it whole.")
             else:
                 rest = member.unconsumed_tail
-    except zlib.error as fault:
+    except zlib_ng.error as fault:  # type: ignore[misc]  # Its stub says that this is an exception, not a class of them.
         raise MalformedPayload(f"The body is not {name}: {fault}. Check Content-Encoding.") from None
 
 
