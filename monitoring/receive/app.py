@@ -43,7 +43,6 @@ class IntakeApp:
     def __init__(self, after: After, large_bodies: CommandLine | None = None) -> None:
         """What they mean stands at Door."""
         self.door = Door(after, large_bodies)
-        self._pace = Pace()
         self._counting: set[asyncio.Task[None]] = set()
 
     @staticmethod
@@ -81,7 +80,7 @@ class IntakeApp:
             message = f"{scope['method']} is not taken here; POST the telemetry."
             await self._refuse_unread(signal, refusal(spoken, 405, "method", message), headers, receive, send)
         else:
-            body = _Body(receive, self._pace)
+            body = _Body(receive, self.door.pace)
             try:
                 answer = await self.door.answer(_ask(signal, spoken, headers, body))
             except Disconnected:
@@ -92,7 +91,7 @@ class IntakeApp:
         self, signal: Signal | None, answer: Answer, headers: dict[str, str], receive: Receive, send: Send
     ) -> None:
         await self.door.refuse_unread(signal, answer, bearer(headers.get("authorization", "")))
-        await _send(answer, send, _left(_Body(receive, self._pace), answer, headers))
+        await _send(answer, send, _left(_Body(receive, self.door.pace), answer, headers))
 
 
 def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body) -> Ask:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from monitoring.receive.arrival import Answer, Arrival, refusal
 from monitoring.receive.body import LargerThanExpected, expected_size
 from monitoring.receive.gate import KeyRing, KeysUnavailable
 from monitoring.receive.outcomes import Outcomes
+from monitoring.receive.pace import Pace
 from monitoring.receive.quota import OverQuota, Quota
 from monitoring.receive.room import Hold, Room
 from monitoring.receive.share import Overloaded, OverShare, Share
@@ -82,6 +83,7 @@ class Door:
             waiting=_WAITING,
             together=_TOGETHER_BYTES,
         )
+        self.pace = Pace()
         self.outcomes = Outcomes()
 
     async def answer(self, ask: Ask) -> Answer:
@@ -168,7 +170,8 @@ class Door:
 
     async def _run(self, arrival: Arrival, ends: float, size: int, *, is_large: bool) -> Answer:
         limit_s = max(0.0, ends - time.monotonic())
-        return await self.turns.run(arrival.tenant_id, arrival, size=size, is_large=is_large, limit_s=limit_s)
+        with nullcontext() if is_large else self.pace.ahead():
+            return await self.turns.run(arrival.tenant_id, arrival, size=size, is_large=is_large, limit_s=limit_s)
 
 
 async def _read(ask: Ask, holder: KeyHolder, hold: Hold) -> bytes:

@@ -63,3 +63,32 @@ async def read_beside_a_silent_one() -> None:
 
 def test_a_sender_who_has_gone_silent_holds_up_nobody() -> None:
     loops.run(read_beside_a_silent_one())
+
+
+class Ready:
+    """Has a large body ready, and tells how many pieces of it were taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        self.taken += 1
+        return {"type": "http.request", "body": bytes(UNPACED_BYTES + 1), "more_body": True}
+
+
+async def read_while_somebody_is_ahead() -> tuple[int, int]:
+    pace, sender = Pace(), Ready()
+    reading = asyncio.create_task(pace.discard(sender.receive))
+    with pace.ahead():
+        await asyncio.sleep(0.1)
+        beside = sender.taken
+    await asyncio.sleep(0.1)
+    reading.cancel()
+    return beside, sender.taken - beside
+
+
+def test_a_large_body_stands_aside_for_what_is_worked_on_and_is_read_on_all_the_same() -> None:
+    beside, afterwards = loops.run(read_while_somebody_is_ahead())
+    # A piece each two milliseconds at most; then as fast as the loop turns.
+    assert 2 < beside <= 52
+    assert afterwards > 2 * beside
