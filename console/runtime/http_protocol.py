@@ -41,6 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._is_in_head = False
         self._declines = False
+        self._has_said = False
         self._messages = 0
         self._head_bytes = 0
         self._late: TimerHandle | None = None
@@ -56,7 +57,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Read on, unless what came before could not be read."""
+        if self._has_said:
+            return
         self._unset_keepalive_if_required()
         messages = self._messages
         try:
@@ -79,8 +82,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Part of what is asked for."""
-        self._count(len(url))
         super().on_url(url)
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field of the head; or a trailer, which could say otherwise what the head has said."""
@@ -161,11 +164,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _say(self, status: HTTPStatus, message: str) -> None:
-        """Answer what never became a request, and hang up."""
-        if self.transport.is_closing():
+        """Answer what never became a request, and hang up; where a whole request before it is still worked on, after
+        that one's answer, and without another that would be taken for it."""
+        if self._has_said or self.transport.is_closing():
             return
+        self._has_said = True
         path = self.url.partition(b"?")[0].decode("latin-1") if self._messages else ""
         answer = self.unreadable(path, self.headers, status.value, message) if path else None
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+            return
         kind, body = answer or ("text/plain; charset=utf-8", message.encode())
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {kind}\r\n"

@@ -11,6 +11,7 @@ import contextlib
 import io
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from django.conf import settings
 
@@ -55,11 +56,15 @@ class IntakeApp:
     ) -> tuple[str, bytes] | None:
         """Count a request that the server itself refuses, for whoever its key names; its answer's content type and
         body, None where the path is no endpoint."""
-        signal = PATHS.get(path.rstrip("/"))
-        if signal is None:
+        if not path.startswith("/"):
+            # A proxy may be asked with the whole address.
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        path = unquote(path)
+        if not self.serves(path):
             return None
-        headers = _headers(fields)
-        answer = refusal(_spoken(signal, headers.get("content-type", "")), status, "unreadable", message)
+        signal, headers = PATHS.get(path.rstrip("/")), _headers(fields)
+        spoken = _spoken(signal or Signal.TRACES, headers.get("content-type", ""))
+        answer = refusal(spoken, status, "unreadable", message)
         key = bearer(headers.get("authorization", ""))
         counting = asyncio.get_running_loop().create_task(self.door.refuse_unread(signal, answer, key))
         self._counting.add(counting)

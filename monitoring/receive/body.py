@@ -20,7 +20,11 @@ _MAX_WINDOW = 8 << 20
 #: A body is one stream; a few are borne. Thousands of empty ones would cost more time than they hold bytes.
 _MAX_MEMBERS = 100
 _MAX_BLOCKS = 100_000
+#: Frames of zstd that say nothing of the content (RFC 8878, section 3.1.2), as parallel compressors write them.
+_SKIPPABLE, _SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0
 _GZIP = 16 + zlib_ng.MAX_WBITS
+#: Deflate makes of one byte no more than this many.
+_MOST_OF_DEFLATE = 1032
 #: What telemetry usually shrinks to, where the sender does not say.
 _USUAL_RATIO = 12
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
@@ -70,10 +74,11 @@ def expected_size(body: bytes, content_encoding: str) -> int:
     """How large the body says or seems to be once decompressed. It may lie: `decompress` finds out."""
     name = content_encoding.strip().lower()
     if name in ("gzip", "x-gzip") and len(body) >= 18:
-        return max(len(body), int.from_bytes(body[-4:], "little"))
+        said = min(int.from_bytes(body[-4:], "little"), _MOST_OF_DEFLATE * len(body))
+        return max(len(body), said)
     if name == "zstd":
         try:
-            said: int = zstandard.frame_content_size(body[:18])
+            said = zstandard.frame_content_size(body[:18])
         except zstandard.ZstdError:
             return len(body)
         return max(len(body) if said >= 0 else len(body) * _USUAL_RATIO, said)
@@ -176,6 +181,9 @@ def _whole_frames(body: bytes) -> None:
 
 def _frame_end(body: bytes, pos: int, most: int) -> tuple[int, int]:
     """Where the frame at `pos` ends, and how many blocks it has; raises IndexError if cut or longer than `most`."""
+    if int.from_bytes(body[pos : pos + 4], "little") & _SKIPPABLE_MASK == _SKIPPABLE and most:
+        size = int.from_bytes(body[pos + 4 : _reached(body, pos + 8)], "little")
+        return _reached(body, pos + 8 + size), 1
     header = body[pos : pos + 18]
     parameters = zstandard.get_frame_parameters(header)
     pos += zstandard.frame_header_size(header)

@@ -228,6 +228,37 @@ def test_what_is_no_http_is_answered_in_the_senders_encoding_and_counted_for_its
     aster.wait_until_counted(1, signal=path.removeprefix("/v1/"), status=400, reason="unreadable")
 
 
+def test_what_is_no_http_behind_a_whole_request_leaves_that_one_its_answer(aster: Online) -> None:
+    body = js_batch(*(js_span(new_trace(), number) for number in range(1, 1_001)))
+    with connected(aster) as connection:
+        connection.sendall(head(aster, f"Content-Length: {len(body)}") + body + b"\0\0\0\r\n\r\n")
+        assert (answer_on(connection)[0], connection.recv(1)) == (200, b"")
+    with connected(aster) as connection:
+        bad = head(aster, "Content-Length: -2", path="/v1/metrics")
+        connection.sendall(head(aster, f"Content-Length: {len(body)}") + body + bad)
+        assert (answer_on(connection)[0], connection.recv(1)) == (200, b"")
+    aster.wait_until_counted(1, signal="metrics", status=400, reason="unreadable", key_prefix=aster.key.split("_")[2])
+
+
+@pytest.mark.parametrize(
+    ("path", "signal"),
+    [("/v1/nothing", "other"), ("http://andon.example/v1/events", "events"), ("/v1/%6Detrics", "metrics")],
+)
+def test_what_is_no_http_is_counted_however_its_path_is_written(boreal: Online, path: str, signal: str) -> None:
+    with connected(boreal) as connection:
+        connection.sendall(head(boreal, "Content-Length: -2", path=path))
+        status, said = answer_on(connection)
+    assert (status, "can't be read" in json.loads(said)["message"]) == (400, True)
+    boreal.wait_until_counted(1, signal=signal, status=400, reason="unreadable")
+
+
+def test_an_address_without_end_is_answered_in_the_senders_encoding(boreal: Online) -> None:
+    with connected(boreal) as connection:
+        connection.sendall(head(boreal, path=f"/v1/traces?{'a' * 70_000}"))
+        status, said = answer_on(connection)
+    assert (status, Status.FromString(said).message) == (431, "The request's head is too large.")
+
+
 def test_opening_and_closing_without_a_pause_holds_nobody_up(aster: Online) -> None:
     over = threading.Event()
 

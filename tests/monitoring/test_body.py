@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitoring.receive.body import decompress, negotiate
+from monitoring.receive.body import decompress, expected_size, negotiate
 from monitoring.records import Encoding, MalformedPayload, PayloadTooLarge, Signal, UnsupportedPayload
 
 MIB = 1 << 20
@@ -205,3 +205,21 @@ def test_it_refuses_other_content_types(signal: Signal, content_type: str) -> No
     with pytest.raises(UnsupportedPayload) as refused:
         negotiate(signal, content_type)
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("number", [0, 15])
+def test_frames_of_zstd_that_say_nothing_are_passed_over(number: int) -> None:
+    silent = (0x184D2A50 + number).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"aside"
+    packed = zstandard.compress(TEXT)
+    assert decompress(silent + packed + silent + silent + packed + silent, "zstd", 64 * MIB) == TEXT * 2
+    assert decompress(silent, "zstd", 64 * MIB) == b""
+    with pytest.raises(MalformedPayload):
+        decompress(packed + silent[:-1], "zstd", 64 * MIB)
+    with pytest.raises(MalformedPayload):
+        decompress(silent * 100_001, "zstd", 64 * MIB)
+
+
+def test_a_stream_cannot_be_expected_to_hold_more_than_deflate_can_make_of_it() -> None:
+    lying = gzip.compress(TEXT)[:-4] + b"\xff" * 4
+    assert expected_size(lying, "gzip") == 1_032 * len(lying)
+    assert expected_size(gzip.compress(bytes(MIB)), "gzip") == MIB
