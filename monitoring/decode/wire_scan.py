@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from monitoring.records import PayloadTooLarge, Signal
 
+from . import native
 from .limits import LIMITS, Limits, refusal
 
 # What is counted. Plain integers, because they index the budgets once for each field of a body.
@@ -82,16 +83,32 @@ def _closed(shape: Shape) -> Shape:
     }
 
 
-_WHOLE: dict[Signal, Shape] = {
-    Signal.TRACES: _request(_SPAN, ITEMS, _RESOURCE, _SCOPE),
-    Signal.LOGS: _request(_LOG, ITEMS, _RESOURCE, _SCOPE),
-    Signal.METRICS: _request(_METRIC, ENVELOPES, _RESOURCE, _SCOPE),
+class _Walk:
+    """A walk through the counted fields of a body of one shape: compiled, or else in Python, with one outcome."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._compiled = native.counter(shape)
+
+    def spent(self, body: bytes, budgets: list[int], least: int) -> int | None:
+        """The count that passes its budget; messages of at most `least` bytes are counted and not looked into."""
+        if self._compiled is not None and not native.ABSENT:
+            return self._compiled.passed(body, budgets, least)
+        try:
+            _message(self.shape, body, 0, len(body), list(budgets), least)
+        except _SpentError as spent:
+            return spent.count
+        return None
+
+
+_WHOLE = {
+    Signal.TRACES: _Walk(_request(_SPAN, ITEMS, _RESOURCE, _SCOPE)),
+    Signal.LOGS: _Walk(_request(_LOG, ITEMS, _RESOURCE, _SCOPE)),
+    Signal.METRICS: _Walk(_request(_METRIC, ENVELOPES, _RESOURCE, _SCOPE)),
 }
-_CLOSED = {signal: _closed(shape) for signal, shape in _WHOLE.items()}
-_ENVELOPE: dict[Signal, Shape] = {
-    Signal.TRACES: _request(_LEAF, ITEMS, _LEAF, _LEAF),
-    Signal.LOGS: _request(_LEAF, ITEMS, _LEAF, _LEAF),
-}
+_CLOSED = {signal: _Walk(_closed(walk.shape)) for signal, walk in _WHOLE.items()}
+_BARE = _Walk(_request(_LEAF, ITEMS, _LEAF, _LEAF))
+_ENVELOPE = {Signal.TRACES: _BARE, Signal.LOGS: _BARE}
 _AROUND = (ENVELOPES, ITEMS)
 _INSIDE = (ATTRIBUTES, EVENTS, LINKS, VALUES)
 _NOUNS = {Signal.TRACES: "spans", Signal.LOGS: "log records", Signal.METRICS: "data points"}
@@ -117,7 +134,7 @@ def _first_bytes(shape: Shape) -> dict[int, bytes]:
     return {count: bytes(sorted(tags)) for count, tags in found.items()}
 
 
-_FIRST_BYTES = {signal: _first_bytes(shape) for signal, shape in _WHOLE.items()}
+_FIRST_BYTES = {signal: _first_bytes(walk.shape) for signal, walk in _WHOLE.items()}
 _OTHER_BYTES = {
     signal: bytes(set(range(256)) - {byte for counted in _INSIDE + _AROUND for byte in firsts.get(counted, b"")})
     for signal, firsts in _FIRST_BYTES.items()
@@ -145,19 +162,19 @@ def check(signal: Signal, body: bytes, limits: Limits = LIMITS) -> None:
     is_long = signal in _ENVELOPE and most > _MOST_AROUND
     # What lies around the items comes first: a flood of empty spans is then refused after 20,000 of them.
     if is_long:
-        _walk(_ENVELOPE[signal], body, around, noun)
+        _insist(_ENVELOPE[signal], body, around, noun)
     doubts = _doubts(signal, body, budgets)
     if signal in _ENVELOPE and doubts.intersection(_AROUND):
         if not is_long:
-            _walk(_ENVELOPE[signal], body, around, noun)
+            _insist(_ENVELOPE[signal], body, around, noun)
         doubts.difference_update(_AROUND)
     if doubts.difference((VALUES,)):
-        _walk(_CLOSED[signal], body, budgets, noun)
+        _insist(_CLOSED[signal], body, budgets, noun)
     if VALUES in doubts:
-        _walk(_WHOLE[signal], body, budgets, noun)
+        _insist(_WHOLE[signal], body, budgets, noun)
     elif len(body) > _SKIMMED:
         # A message of so few bytes has no room for strays.
-        _walk(_WHOLE[signal], body, budgets, noun, least=2 * _PLAIN_FIELDS)
+        _insist(_WHOLE[signal], body, budgets, noun, least=2 * _PLAIN_FIELDS)
 
 
 def _doubts(signal: Signal, body: bytes, budgets: list[int]) -> set[int]:
@@ -185,21 +202,21 @@ class _SpentError(Exception):
         self.count = count
 
 
-def _walk(shape: Shape, body: bytes, budgets: list[int], noun: str, least: int = 0) -> None:
-    """Walk the shape; messages of at most `least` bytes are counted and not looked into."""
-    try:
-        _message(shape, body, 0, len(body), list(budgets), least)
-    except _SpentError as spent:
-        inside = (
-            "attributes",
-            "span events",
-            "span links",
-            "nested values",
-            "fields",
-            "fields that OTLP has no use for",
-        )
-        names = ("resource and scope groups", noun, *inside)
-        raise PayloadTooLarge(refusal(names[spent.count], budgets[spent.count])) from None
+def _insist(walk: _Walk, body: bytes, budgets: list[int], noun: str, least: int = 0) -> None:
+    """Refuse the body if the walk passes a budget."""
+    spent = walk.spent(body, budgets, least)
+    if spent is None:
+        return
+    inside = (
+        "attributes",
+        "span events",
+        "span links",
+        "nested values",
+        "fields",
+        "fields that OTLP has no use for",
+    )
+    names = ("resource and scope groups", noun, *inside)
+    raise PayloadTooLarge(refusal(names[spent], budgets[spent]))
 
 
 # One loop without calls and with positional arguments: a call for each field would double the time of a flood.
@@ -258,6 +275,8 @@ def _message(  # noqa: C901, PLR0912, PLR0917
 
 def _is_plain(body: bytes, pos: int, stop: int) -> bool:
     """Whether the KeyValue in body[pos:stop] is a short key and a short text and nothing else, as most are."""
+    if stop - pos < 6:
+        return False
     value = pos + 2 + body[pos + 1]
     return (
         value + 4 <= stop < value + 0x80

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from monitoring.decode.limits import Limits
 from monitoring.records import Decoded, SpanRecord
 
@@ -30,6 +32,11 @@ def decoded(body: bytes, limits: Limits) -> Decoded | None:
 def is_left_to_python(body: bytes, limits: Limits) -> bool:
     """Whether a trace request is too much, or too odd, for the compiled walk that is in use."""
     return not ABSENT and not trace_walk.is_within_limits(body, limits)
+
+
+def counter(shape: dict[int, Any]) -> trace_walk.Counter | None:
+    """What counts the fields of bodies of that shape as `wire_scan` does; None where nothing is compiled."""
+    return None if ABSENT else trace_walk.Counter(shape)
 
 
 def spans_of(body: bytes, trace_id: bytes) -> list[SpanRecord] | None:

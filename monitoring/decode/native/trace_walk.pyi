@@ -1,3 +1,5 @@
+from typing import Any
+
 from monitoring.decode.limits import Limits
 from monitoring.records import Rejection, SpanRecord
 
@@ -5,3 +7,7 @@ BUILT_FROM: str
 
 def spans_in(body: bytes, only: bytes | None = None) -> tuple[list[SpanRecord], list[Rejection]] | None: ...
 def is_within_limits(body: bytes, limits: Limits) -> bool: ...
+
+class Counter:
+    def __new__(cls, shape: dict[int, Any]) -> Counter: ...
+    def passed(self, body: bytes, budgets: list[int], least: int) -> int | None: ...

@@ -35,6 +35,7 @@ include "texts.pxi"
 include "values.pxi"
 include "spans.pxi"
 include "counts.pxi"
+include "fields.pxi"
 include "frames.pxi"
 
 cdef extern from *:
