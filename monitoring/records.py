@@ -176,7 +176,8 @@ class Rejection:
 class Decoded:
     """Everything a payload said. Items that are refused stand in `rejections` and nowhere else.
 
-    `shares` says how many of the spans each payload told, where several are taken together.
+    `shares` says how many of the spans each payload told, where several are taken together. `warning` is what its
+    sender should know though nothing was refused.
     """
 
     spans: tuple[SpanRecord, ...] = ()
@@ -185,6 +186,7 @@ class Decoded:
     events: tuple[EventRecord, ...] = ()
     rejections: tuple[Rejection, ...] = field(default=())
     shares: tuple[int, ...] = ()
+    warning: str = ""
 
 
 class MalformedPayload(ValueError):

@@ -7,6 +7,7 @@ keys, which OTLP forbids. Unknown keys are ignored here at every level, so a sna
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 from monitoring.records import (
@@ -47,19 +48,29 @@ _NAMES = {
 def decode_json(signal: Signal, body: bytes, received_ns: int, limits: Limits = LIMITS) -> Decoded:
     """Everything the body says. Raises MalformedPayload or PayloadTooLarge; a bad item rejects only itself."""
     gathered = Gathered(limits, _NAMES[signal][3])
-    for resource, scope, items, fault in scopes(signal, body, limits):
+    document = _document(body, limits)
+    for resource, scope, items, fault in _scopes(signal, document):
         if signal is not Signal.METRICS:
             gathered.admit(len(items))
         for item in items:
             _take(signal, item, (resource, scope, fault), received_ns, gathered)
-    return gathered.decoded()
+    decoded = gathered.decoded()
+    return decoded if gathered.index else replace(decoded, warning=_unheard(signal, document))
 
 
 def scopes(signal: Signal, body: bytes, limits: Limits = LIMITS) -> Iterator[Group]:
     """The scope groups of the body in their order."""
+    yield from _scopes(signal, _document(body, limits))
+
+
+def _document(body: bytes, limits: Limits) -> JsonObject:
     document = load(body, limits)
     if not isinstance(document, dict):
         raise MalformedPayload("The body is not a JSON object; send an OTLP export request.")
+    return document
+
+
+def _scopes(signal: Signal, document: JsonObject) -> Iterator[Group]:
     outer, inner, leaf, _noun = _NAMES[signal]
     for group in _envelopes(document, outer):
         resource: Attributes = {}
@@ -71,6 +82,25 @@ def scopes(signal: Signal, body: bytes, limits: Limits = LIMITS) -> Iterator[Gro
         for scoped in _envelopes(group, inner):
             name = _envelope(scoped, "scope").get("name")
             yield resource, clean_text(name) if isinstance(name, str) else "", _envelope_list(scoped, leaf), fault
+
+
+def _unheard(signal: Signal, document: JsonObject) -> str:
+    """Why a request that says something holds no items, as when it went to another signal's endpoint; or nothing.
+
+    OTLP passes over unknown keys, and a request without items succeeds: its sender would never know.
+    """
+    outer, inner, leaf, noun = _NAMES[signal]
+    groups = list(_envelopes(document, outer))
+    around = [({outer}, document)]
+    around += [({"resource", inner, "schemaUrl"}, group) for group in groups]
+    around += [({"scope", leaf, "schemaUrl"}, scoped) for group in groups for scoped in _envelopes(group, inner)]
+    unknown = next((key for known, said in around for key in said if key not in known and said[key]), "")
+    if not unknown:
+        return ""
+    for other, names in _NAMES.items():
+        if unknown == names[0]:
+            return f"The request holds no {noun}; {unknown} belongs to /v1/{other}."
+    return f"The request holds no {noun}; {clean_text(unknown, 60)!r} is no name that OTLP/JSON has at its place."
 
 
 def _envelopes(parent: JsonObject, key: str) -> Iterator[JsonObject]:

@@ -224,6 +224,6 @@ def _together(reads: Sequence[_Read]) -> Decoded:
 
 def _taken(read: _Read, known: Kept) -> Answer:
     arrival, rejections = read.arrival, read.decoded.rejections
-    body = success(arrival.signal, arrival.encoding, rejections, accepted=read.count)
+    body = success(arrival.signal, arrival.encoding, rejections, accepted=read.count, warning=read.decoded.warning)
     reason = "repeated" if known.repeated else ""
     return Answer(200, body, content_type(arrival.encoding), reason, items=read.count, rejected=len(rejections))

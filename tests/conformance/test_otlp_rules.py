@@ -253,6 +253,25 @@ def test_o13_empty_envelopes_succeed_and_an_empty_body_does_not(aster: Online) -
     assert aster.post("/v1/traces", b"", PROTOBUF).status == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/v1/logs", b'{"resourceSpans":[{"scopeSpans":[]}]}', "no log records; resourceSpans belongs to /v1/traces."),
+        ("/v1/traces", b'{"resource_spans":[{}]}', "no spans; 'resource_spans' is no name"),
+        ("/v1/traces", b'{"resourceSpans":[{"instrumentationLibrarySpans":[{}]}]}', "'instrumentationLibrarySpans'"),
+        ("/v1/metrics", b'{"resourceMetrics":[{"scopeMetrics":[{"Metrics":[{}]}]}]}', "no data points; 'Metrics'"),
+    ],
+)
+def test_o13_a_request_without_items_that_says_something_is_told_so(
+    aster: Online, path: str, body: bytes, told: str
+) -> None:
+    answer = aster.post(path, body, JSON)
+    said = json.loads(answer.body)["partialSuccess"]
+    assert answer.status == 200
+    assert told in said.pop("errorMessage")
+    assert list(said.values()) == ["0"]
+
+
 @pytest.mark.parametrize("written", ["lower", "upper", "mixed"])
 def test_o14_json_ids_are_hex_in_any_case_and_come_back_as_they_went(aster: Online, written: str) -> None:
     trace = bytes.fromhex("abcdef") + new_trace()[3:]
@@ -313,7 +332,10 @@ def test_o17_snake_case_is_a_field_that_is_not_known(aster: Online) -> None:
     told = partial(aster.post("/v1/traces", js_batch(js_span(trace, traceId=..., trace_id=trace.hex()))))
     assert told is not None
     assert (told[0], "the trace id is missing" in told[1]) == (1, True)
-    assert aster.post("/v1/traces", b'{"resource_spans":[{"scope_spans":[]}]}').body == b"{}"
+    answer = aster.post("/v1/traces", b'{"resource_spans":[{"scope_spans":[]}]}')
+    told = partial(answer)
+    assert told is not None
+    assert (answer.status, told[0], "'resource_spans' is no name" in told[1]) == (200, 0, True)
 
 
 @pytest.mark.parametrize(
