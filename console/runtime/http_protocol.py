@@ -1,9 +1,10 @@
-"""HTTP/1.1 as uvicorn speaks it with httptools, but for four things that a sender would lose by, or could hurt others
+"""HTTP/1.1 as uvicorn speaks it with httptools, but for five things that a sender would lose by, or could hurt others
 with.
 
 A request may offer to go on in another protocol (`Upgrade: h2c`, as some HTTP clients do with each first request): the
 offer is passed over and the request answered, body and all. Fields after a chunked body are no headers. A head has a
-size and an end: what is larger than the one, or comes later than the other, is refused.
+size and an end: what is larger than the one, or comes later than the other, is refused. A sender that closes its half
+of the connection after a whole request is answered.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _MOST_FIELDS, _MOST_BYTES = 200, 64 << 10
 _PATIENCE_S = 10.0
 #: What speaks of the protocol offered, and of nothing else.
 _OFFER = (b"upgrade", b"http2-settings")
+#: What is asked for without saying anything may be a stream; whoever closes then has left.
+_ASKING = ("GET", "HEAD")
 
 
 #: Path, fields as far as they came, status and words of an answer; its content type and body, None for plain words.
@@ -72,6 +75,15 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             if self._late is None and (self.cycle is None or self.cycle.response_complete):
                 self._wait()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The sender has said all. Return whether the connection stays for what is still to be answered."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self.scope["method"] in _ASKING:
+            return False
+        # Nobody is left to say more; an answer that finds nobody either ends with the connection.
+        cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """A head begins."""

@@ -48,6 +48,31 @@ def traced(of: Online, trace: bytes) -> int:
         return Run.objects.filter(trace_id=trace).count()
 
 
+@pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["keep-alive", "close"])
+@pytest.mark.parametrize("size", [1, 400], ids=["small", "large"])
+def test_a_sender_that_closes_its_half_after_a_whole_request_is_answered(
+    aster: Online, size: int, fields: tuple[str, ...]
+) -> None:
+    trace = new_trace()
+    body = js_batch(*(js_span(trace, number, name="n" * 2_000) for number in range(1, size + 1)))
+    with connected(aster) as connection:
+        connection.sendall(head(aster, f"Content-Length: {len(body)}", *fields) + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert answer_on(connection) == (200, b"{}")
+        assert connection.recv(1) == b""
+    assert traced(aster, trace) == 1
+
+
+def test_a_sender_that_closes_its_half_before_that_gets_nothing_and_gives_nothing(aster: Online) -> None:
+    trace = new_trace()
+    body = js_batch(js_span(trace, 1))
+    with connected(aster) as connection:
+        connection.sendall(head(aster, f"Content-Length: {len(body)}") + body[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert traced(aster, trace) == 0
+
+
 OFFERS = {
     "h2c": ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk"),
     "websocket": ("Connection: keep-alive, Upgrade", "Upgrade: websocket"),
