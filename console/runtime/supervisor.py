@@ -143,8 +143,14 @@ class Supervisor:
             return
         if running.again is None or running.ended_soon >= _MOST_IN_A_ROW:
             raise _all_stopped(running, code)
-        running.start_anew(running.again)
-        self._say(f"{running.name} ended with {_exit(code)} and was started anew. Its log: {running.log}")
+        try:
+            running.start_anew(running.again)
+        except StartError as fault:
+            # As one that ended at once: what kept it from starting may pass, or is seen to last.
+            running.since = time.monotonic()
+            self._say(f"{running.name} ended with {_exit(code)} and could not be started anew yet. {fault}")
+        else:
+            self._say(f"{running.name} ended with {_exit(code)} and was started anew. Its log: {running.log}")
 
     def check(self) -> None:
         """Raises StartError that names a process which has ended, its exit code, log and last words; or Stopped."""

@@ -49,7 +49,7 @@ def decode_events(payload: Payload, limits: Limits = LIMITS) -> Decoded:
     if payload.encoding is Encoding.CLOUDEVENT_BATCH:
         # Every event says its version, and may carry one more in its data: so a flood is known before it is parsed.
         gathered.admit(payload.body.count(b'"specversion"') // 2)
-        batch = load(payload.body, limits)
+        batch = load(payload.body, limits, keeps_halves=True)
         if not isinstance(batch, list):
             raise MalformedPayload("The body is not a JSON array; a CloudEvents batch is an array of events.")
         gathered.admit(len(batch))
@@ -60,7 +60,8 @@ def decode_events(payload: Payload, limits: Limits = LIMITS) -> Decoded:
         if payload.encoding is Encoding.CLOUDEVENT_BINARY:
             gathered.events.append(_from_headers(payload, limits))
         else:
-            gathered.events.append(_from_object(load(payload.body, limits), payload.received_at, limits))
+            found = load(payload.body, limits, keeps_halves=True)
+            gathered.events.append(_from_object(found, payload.received_at, limits))
     except Poison as poison:
         raise MalformedPayload(f"The event can't be taken: {poison}.") from None
     return gathered.decoded()
@@ -163,7 +164,7 @@ def _required(attributes: Mapping[str, object], name: str) -> str:
     if len(found.encode(errors="replace")) > MAX_NAME:
         raise Poison(f"{name} is longer than {MAX_NAME} bytes")
     if _CONTROL.search(found):
-        raise Poison(f"{name} holds a control character")
+        raise Poison(f"{name} holds a control character or half a surrogate pair")
     return found
 
 

@@ -29,12 +29,13 @@ _LONGEST_DOUBLE = 400
 _LONGEST_RESCUED, _MOST_ESCAPES = 16 << 20, 200_000
 
 
-def load(body: bytes, limits: Limits) -> object:
+def load(body: bytes, limits: Limits, *, keeps_halves: bool = False) -> object:
     """The JSON value in the body. Raises PayloadTooLarge before parsing what expands too far, else MalformedPayload.
 
     Of a key that stands twice the last value counts. NaN, Infinity and numbers beyond a double are read as floats,
     lone surrogates as U+FFFD, so that one such value does not cost the sender the whole body, unless that is very long
-    or full of escapes.
+    or full of escapes. With `keeps_halves` lone surrogates stay what they are, where they are part of a name that is
+    not to be taken for another.
     """
     if _structure(body) > limits.json_values and _exceeds(body, limits.json_values):
         raise PayloadTooLarge(refusal("JSON values", limits.json_values))
@@ -47,7 +48,7 @@ def load(body: bytes, limits: Limits) -> object:
         raise MalformedPayload(f"The body is not JSON: {reason}.")
     try:
         text = body.decode("utf-8-sig")
-        if "\\u" in text and ("\\ud" in text or "\\uD" in text):
+        if not keeps_halves and "\\u" in text and ("\\ud" in text or "\\uD" in text):
             text = _ESCAPES.sub(_with_half_replaced, text)
             with contextlib.suppress(orjson.JSONDecodeError):
                 return orjson.loads(text)

@@ -68,14 +68,14 @@ def units_spoken_of(runs: Iterable[ProjectedRun], events: Iterable[EventFact]) -
     ):
         give_way()
         for plain, fact, at in _timed(attempts, ended_at):
-            spoken.append(Spoken(fact.unit_id[:300], at, plain, fact.phase in DEAD_PHASES))
+            spoken.append(Spoken(fact.unit_id, at, plain, fact.phase in DEAD_PHASES))
     return spoken
 
 
 def spoken_of(placed: PlacedAttempt) -> Spoken:
     """Return that this attempt is told of."""
     fact = placed.fact
-    return Spoken(fact.unit_id[:300], placed.at, placed.plain, fact.phase in DEAD_PHASES)
+    return Spoken(fact.unit_id, placed.at, placed.plain, fact.phase in DEAD_PHASES)
 
 
 def _timed(attempts: Sequence[AttemptFact], otherwise: datetime) -> list[tuple[bool, AttemptFact, datetime]]:

@@ -269,7 +269,7 @@ def _described_here(unit: str, placed: PlacedAttempt, intake_id: int) -> _Descri
     """What the rows will say of an attempt that is being written."""
     told = placed.fact
     fact = AttemptFact(
-        unit, told.attempt, told.phase, "", told.confidence, step=told.step[:300], destination=told.destination[:300],
+        unit, told.attempt, told.phase, "", told.confidence, step=told.step[:300], destination=told.destination,
         error_class=told.error_class[:200], message=told.message[:4000], span_id=told.span_id or None,
     )  # fmt: skip
     named = tuple(sorted({BusinessKey(*key_stored(key)) for key in placed.keys}))

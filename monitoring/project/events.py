@@ -90,7 +90,7 @@ def known_event(fact: EventFact, identifier: int, workflow_id: int) -> Projected
 
 def event_identity(fact: EventFact) -> tuple[str, str]:
     """Return source and id as they are stored."""
-    return fitted(fact.record.source, 300), fitted(fact.record.id, 300)
+    return fitted(fact.record.source), fitted(fact.record.id)
 
 
 def update_events(events: Sequence[ProjectedEvent], desk: Desk) -> set[int]:
@@ -109,7 +109,7 @@ def _values(source: str, event_id: str, fact: EventFact, workflow_id: int, desk:
     return (
         desk.tenant_id, source, event_id, fact.record.type[:200], fact.entity_event[:80], fact.record.subject[:300],
         fact.record.time, desk.now, workflow_id, fact.verdict.process_id, fact.verdict.site_id, fact.verdict.rule_id,
-        fact.verdict.reason, fact.trace_id, fact.correlation_id[:300], fact.causation_id[:300], fact.sequence[:80],
-        fact.process_instance[:200], fact.step[:200], desk.intake_id, fact.index,
+        fact.verdict.reason, fact.trace_id, fact.correlation_id, fact.causation_id, fact.sequence[:80],
+        fact.process_instance, fact.step[:200], desk.intake_id, fact.index,
         plain_tries(fact.attempts, fact.record.time),
     )  # fmt: skip

@@ -146,5 +146,5 @@ def _hour(instant: datetime) -> int:
 def _row(placed: PlacedAttempt, desk: Desk) -> tuple[int, int, int, datetime, int | None, int | None]:
     give_way()
     fact = placed.fact
-    unit, began_at = unit_digest(fact.unit_id[:300]), fact.started_at or placed.at
+    unit, began_at = unit_digest(fact.unit_id), fact.started_at or placed.at
     return desk.tenant_id, place_of(unit, began_at, desk.now), unit, began_at, placed.run_id, placed.event_id

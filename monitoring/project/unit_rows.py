@@ -110,7 +110,7 @@ def said_of(placed: PlacedAttempt) -> Told:
     """Return an attempt as its row will read."""
     fact = placed.fact
     return Told(
-        fact.unit_id[:300], fact.phase.value, fact.attempt, placed.teller, placed.at, fact.started_at,
+        fact.unit_id, fact.phase.value, fact.attempt, placed.teller, placed.at, fact.started_at,
         fact.span_id or b"", placed.workflow_id, placed.process_id,
     )  # fmt: skip
 
@@ -130,10 +130,10 @@ def delete_attempts(rows: Iterable[Told]) -> None:
 
 
 def _values(placed: PlacedAttempt, tenant_id: int) -> tuple[object, ...]:
-    fact, unit_id = placed.fact, placed.fact.unit_id[:300]
+    fact, unit_id = placed.fact, placed.fact.unit_id
     return (
         tenant_id, unit_digest(unit_id), unit_id, fact.attempt, fact.phase.value, placed.teller, fact.max_attempts,
-        placed.workflow_id, placed.process_id, placed.run_id, placed.event_id, fact.step[:300], fact.destination[:300],
+        placed.workflow_id, placed.process_id, placed.run_id, placed.event_id, fact.step[:300], fact.destination,
         fact.error_class[:200], fact.message[:4000], fact.started_at, placed.at, fact.next_at, fact.span_id,
         fact.dialect[:40], fact.confidence.value, money(placed.value) if fact.phase in DEAD_PHASES else None,
     )  # fmt: skip

@@ -151,7 +151,7 @@ class WindowReader:
         groups: dict[tuple[Service, str, str], list[FreshDeadLetter]] = defaultdict(list)
         for dead in fresh:
             fact = dead.placed.fact
-            groups[_service(dead.placed), fact.destination[:300], fact.error_class[:200]].append(dead)
+            groups[_service(dead.placed), fact.destination, fact.error_class[:200]].append(dead)
         return tuple(
             (key, tuple(members), ask(_OPEN_GROUP, [*key[0], *key[1:]] * 2))
             for key, members in sorted(groups.items(), key=str)

@@ -89,7 +89,7 @@ class Workflows:
 
 def key_of(identity: Identity) -> WorkflowKey:
     """Return the identity as it is stored."""
-    return identity.source_system[:40], identity.source_key[:300]
+    return identity.source_system[:40], identity.source_key
 
 
 def ensure_workflows(

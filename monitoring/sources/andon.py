@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import SpanRecord, StatusCode, Value
 from monitoring.sources.failures import death_note, failure_of
 from monitoring.sources.keys import keys_of_span
@@ -47,7 +48,7 @@ class Andon:
 
 
 def _identity(workflow: Value, name: Value, version: Value) -> Identity | None:
-    key = text(workflow)[:200]
+    key = fitted(text(workflow))
     if not key:
         return None
     return Identity("andon", key, text(name)[:200] or key, text(version)[:100], Rank.DECLARED)
@@ -68,7 +69,7 @@ def _attempt(span: SpanRecord) -> AttemptFact | None:
         dialect="andon",
         confidence=confidence,
         step=span.name,
-        destination=first_text(attributes, _DESTINATIONS)[:200],
+        destination=fitted(first_text(attributes, _DESTINATIONS)),
         error_class=failure.error_class,
         message=failure.message,
         max_attempts=max_attempts,
@@ -94,9 +95,9 @@ def _phase(span: SpanRecord, attempt: int, max_attempts: int | None) -> tuple[Ph
 
 
 def _unit_id(span: SpanRecord) -> str:
-    stated = first_text(span.attributes, _UNITS)[:200]
+    stated = first_text(span.attributes, _UNITS)
     if stated:
-        return stated
+        return fitted(stated)
     keys = keys_of_span(span)
     unit = f"{keys[0].type}:{keys[0].value}" if keys else span.trace_id.hex()
-    return f"{unit}/{span.name}"[:200]
+    return fitted(f"{unit}/{span.name}")

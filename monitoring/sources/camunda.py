@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import Attributes, EventRecord, SpanRecord, StatusCode, Value
 from monitoring.sources.failures import Failure, bounded, bounded_class, failure_of
 from monitoring.sources.keys import data_keys
@@ -92,7 +93,7 @@ def _first(said: Mapping[str, Value], names: Iterable[str]) -> str:
 
 
 def _identity(said: Mapping[str, Value]) -> Identity | None:
-    process = _first(said, _PROCESS)[:200]
+    process = fitted(_first(said, _PROCESS))
     if not process:
         return None
     name = _first(said, ("processname", "processdefinitionname"))[:200] or process
@@ -137,7 +138,7 @@ def _incident(said: Mapping[str, Value], at: datetime | None) -> AttemptFact | N
         dialect="camunda",
         confidence=Confidence.DECLARED,
         step=_first(said, _ELEMENT)[:200],
-        destination=_first(said, _ELEMENT)[:200],
+        destination=fitted(_first(said, _ELEMENT)),
         error_class=bounded_class(error_type),
         message=bounded(_first(said, _ERROR_TEXT)),
         max_attempts=_DEFAULT_TRIES,
@@ -162,7 +163,7 @@ def _job(span: SpanRecord, said: Mapping[str, Value]) -> AttemptFact | None:
         dialect="camunda",
         confidence=Confidence.DERIVED,
         step=_first(said, _ELEMENT)[:200],
-        destination=_first(said, _ELEMENT)[:200],
+        destination=fitted(_first(said, _ELEMENT)),
         max_attempts=max(_DEFAULT_TRIES, left),
     )
 
@@ -175,6 +176,6 @@ def _tries(said: Mapping[str, Value]) -> int:
 def _unit_id(said: Mapping[str, Value]) -> str:
     job = _first(said, _JOB)
     if job:
-        return f"camunda:{job}"[:200]
+        return fitted(f"camunda:{job}")
     instance, element = _first(said, _INSTANCE), _first(said, _ELEMENT)
-    return f"camunda:{instance}/{element}"[:200] if instance else ""
+    return fitted(f"camunda:{instance}/{element}") if instance else ""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import SpanRecord, StatusCode
 from monitoring.sources.failures import Failure, bounded, bounded_class, death_note, failure_of
 from monitoring.sources.trace import Trace
@@ -48,14 +49,14 @@ class Celery:
 
 def _identity(trace: Trace) -> Identity | None:
     rank = trace.rank
-    task = text(trace.entry.attributes.get("celery.task_name"))[:200]
+    task = fitted(text(trace.entry.attributes.get("celery.task_name")))
     # A producer whose caller has not arrived is a step of somebody else's run, not the name of one.
     return Identity("celery", task, task, rank=rank) if task and rank > Rank.GUESS else None
 
 
 def _attempt(span: SpanRecord) -> AttemptFact | None:
     attributes = span.attributes
-    unit_id = first_text(attributes, ("messaging.message.id", "messaging.message_id", "celery.task_id"))[:200]
+    unit_id = first_text(attributes, ("messaging.message.id", "messaging.message_id", "celery.task_id"))
     if text(attributes.get("celery.action")) != "run" or not unit_id:
         return None
     phase = _phase(span)
@@ -64,13 +65,13 @@ def _attempt(span: SpanRecord) -> AttemptFact | None:
     failure, wait = _failure(span, phase)
     ended_at = moment(span.end_ns)
     return AttemptFact(
-        unit_id=unit_id,
+        unit_id=fitted(unit_id),
         attempt=max(0, whole(attributes.get("celery.retries")) or 0) + 1,
         phase=phase,
         dialect="celery",
         confidence=Confidence.DECLARED,
         step=text(attributes["celery.task_name"])[:200],
-        destination=first_text(attributes, ("messaging.destination.name", "messaging.destination"))[:200],
+        destination=fitted(first_text(attributes, ("messaging.destination.name", "messaging.destination"))),
         error_class=failure.error_class,
         message=failure.message,
         started_at=moment(span.start_ns),

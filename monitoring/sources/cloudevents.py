@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import EventRecord, Value
 from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import bounded, bounded_class
@@ -76,10 +77,10 @@ def chain(event: EventRecord) -> Chain:
     trace_id = bytes.fromhex(traceparent["trace"]) if traceparent else None
     return Chain(
         trace_id=trace_id if trace_id != _NO_TRACE else None,
-        correlation_id=text(said.get("correlationid"))[:200],
-        causation_id=text(said.get("causationid"))[:200],
+        correlation_id=fitted(text(said.get("correlationid"))),
+        causation_id=fitted(text(said.get("causationid"))),
         sequence=text(said.get("sequence"))[:64],
-        process_instance=text(said.get("bamtxid"))[:200],
+        process_instance=fitted(text(said.get("bamtxid")), 200),
         step=text(said.get("bamptxsid"))[:200],
     )
 
@@ -103,17 +104,17 @@ class CloudEvents:
 
 
 def _identity(event: EventRecord, name: str, data: Mapping[str, Value]) -> Identity:
-    process_model = text(event.extensions.get("bampid"))[:200]
+    process_model = fitted(text(event.extensions.get("bampid")))
     if process_model:
         return Identity("cloudevents", process_model, process_model, rank=Rank.DECLARED)
-    workflow = text(data.get("workflow_id"))[:200]
+    workflow = fitted(text(data.get("workflow_id")))
     if workflow:
         named, version = text(data.get("workflow_name"))[:200], text(data.get("workflow_version"))[:100]
         return Identity("cloudevents", workflow, named or workflow, version, Rank.DECLARED)
     source = stable_name(event.source)
     # A source's events about one entity belong together: released, held and completed are one automation's words.
     about = name.split(".", 1)[0] if name else _VERSION.sub("", event.type)
-    return Identity("cloudevents", f"{source} {about}"[:200], f"{about} events of {source}"[:200], rank=Rank.ENTRY)
+    return Identity("cloudevents", fitted(f"{source} {about}"), f"{about} events of {source}"[:200], rank=Rank.ENTRY)
 
 
 def _subject_keys(subject: str, name: str) -> Iterator[BusinessKey]:
@@ -148,13 +149,13 @@ def _attempt(event: EventRecord, name: str, data: Mapping[str, Value]) -> Attemp
     linked = chain(event)
     failed = phase is not Phase.OK
     return AttemptFact(
-        unit_id=unit[:200],
+        unit_id=fitted(unit),
         attempt=max(1, stated if stated is not None else 1),
         phase=phase,
         dialect="cloudevents",
         confidence=Confidence.DECLARED,
         step=(text(data.get("step")) or linked.step)[:200],
-        destination=first_text(data, ("queue", "topic", "destination", "endpoint"))[:200],
+        destination=fitted(first_text(data, ("queue", "topic", "destination", "endpoint"))),
         error_class=bounded_class(first_text(data, _ERROR_CLASS)) if failed else "",
         message=bounded(first_text(data, _ERROR_TEXT)) if failed else "",
         max_attempts=whole(data.get("max_attempts")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from monitoring.names import fitted
+
 _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:"
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"  # a UUID
@@ -21,4 +23,4 @@ def stable_name(name: str) -> str:
 
     Without this, each order number in a span name would make an automation of its own.
     """
-    return _ID.sub("{id}", name.split("?", 1)[0].strip())[:200]
+    return fitted(_ID.sub("{id}", name.split("?", 1)[0].strip()), 200)

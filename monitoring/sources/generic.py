@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from monitoring.facts import AttemptFact, BusinessKey, Confidence, Identity, Phase, Reading
+from monitoring.names import fitted
 from monitoring.records import SpanEvent, SpanRecord, StatusCode
 from monitoring.sources.entry import stable_name
 from monitoring.sources.failures import NO_FAILURE, death_note, failure_of
@@ -38,7 +39,7 @@ def _identity(trace: Trace) -> Identity:
     span, rank = trace.entry, trace.rank
     service = text(span.resource.get("service.name")) or "unknown service"
     operation = stable_name(_operation(span)) or "unnamed"
-    return Identity("otel", f"{service}/{operation}"[:200], f"{service}: {operation}"[:200], "", rank)
+    return Identity("otel", fitted(f"{service}/{operation}"), f"{service}: {operation}"[:200], "", rank)
 
 
 def _operation(span: SpanRecord) -> str:
@@ -75,8 +76,8 @@ def _noted_death(span: SpanRecord, note: SpanEvent) -> AttemptFact:
     noted = note.attributes
     unit = first_text(noted, ("messaging.message.id", "message.id", "message_id")) or _unit_of_step(span)
     number = max(1, whole(first(noted, ("attempts", "attempt", "message.attempts"))) or 1)
-    fact = _fact(span, unit_id=unit[:200], number=number, confidence=Confidence.DECLARED, died=True)
-    destination = first_text(noted, (*_DESTINATIONS, "destination", "queue"))[:200]
+    fact = _fact(span, unit_id=fitted(unit), number=number, confidence=Confidence.DECLARED, died=True)
+    destination = fitted(first_text(noted, (*_DESTINATIONS, "destination", "queue")))
     reason = first_text(noted, ("error.type", "exception.type", "reason"))[:200]
     return fact._replace(destination=destination or fact.destination, error_class=reason or fact.error_class)
 
@@ -117,7 +118,7 @@ def _follows(earlier: SpanRecord, later: SpanRecord) -> bool:
 def _chain_facts(chain: list[SpanRecord]) -> list[AttemptFact]:
     if len(chain) < 2:
         return []
-    unit = f"{_unit_of_step(chain[0])}/{chain[0].span_id.hex()}"[:200]
+    unit = fitted(f"{_unit_of_step(chain[0])}/{chain[0].span_id.hex()}")
     return [
         _fact(span, unit_id=unit, number=number, confidence=Confidence.INFERRED)
         for number, span in enumerate(chain, start=1)
@@ -127,7 +128,7 @@ def _chain_facts(chain: list[SpanRecord]) -> list[AttemptFact]:
 def _unit_of_step(span: SpanRecord) -> str:
     parent = span.parent_span_id.hex() if span.parent_span_id else "root"
     target = first_text(span.attributes, _TARGETS)
-    return f"{span.trace_id.hex()}/{parent}/{span.name} {target}".strip()[:180]
+    return fitted(f"{span.trace_id.hex()}/{parent}/{span.name} {target}".strip())
 
 
 def _fact(span: SpanRecord, *, unit_id: str, number: int, confidence: Confidence, died: bool = False) -> AttemptFact:
@@ -141,7 +142,7 @@ def _fact(span: SpanRecord, *, unit_id: str, number: int, confidence: Confidence
         dialect="otel",
         confidence=confidence,
         step=span.name[:200],
-        destination=first_text(span.attributes, _DESTINATIONS)[:200],
+        destination=fitted(first_text(span.attributes, _DESTINATIONS)),
         error_class=failure.error_class,
         message=failure.message,
         started_at=moment(span.start_ns),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from monitoring.destinations import is_dead_letter, takes_dead_letters
 from monitoring.facts import Phase
+from monitoring.names import fitted
 from monitoring.records import Attributes, SpanRecord, Value
 from monitoring.sources import headers
 from monitoring.sources.by_names import ByNames, Names
@@ -101,12 +102,12 @@ def unit_id(span: SpanRecord, words: Words) -> str:
     """
     stated = stated_id(span, words.carried)
     if stated:
-        return stated[:200]
+        return fitted(stated)
     offset = whole(first(span.attributes, _OFFSET))
     if offset is not None:
         partition = first_text(span.attributes, _PARTITION)
-        return f"{words.destination}:{partition}:{offset}"[:200]
-    return f"{span.trace_id.hex()}/{words.destination}"[:200]
+        return fitted(f"{words.destination}:{partition}:{offset}")
+    return fitted(f"{span.trace_id.hex()}/{words.destination}")
 
 
 def _carried_by(names: Names) -> Carried:
@@ -122,9 +123,9 @@ def _carried_by(names: Names) -> Carried:
 def _words(attributes: Attributes, carried: Carried) -> Words:
     system, operation = text(attributes.get(_SYSTEM)), first_text(attributes, _OPERATION).lower()
     disposition = text(attributes.get(DISPOSITION)).lower()
-    destination = first_text(attributes, DESTINATION)[:200]
+    destination = fitted(first_text(attributes, DESTINATION))
     special = disposition or carried.headers or system.lower() == SERVICE_BUS or takes_dead_letters(destination)
-    named = [text(attributes[name])[:200] for name in DESTINATION if name in attributes]
+    named = [text(attributes[name]) for name in DESTINATION if name in attributes]
     return Words(
         system=system,
         operation=operation,

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from monitoring.destinations import is_dead_letter, takes_dead_letters
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import SpanKind, SpanRecord, StatusCode
 from monitoring.sources import headers
 from monitoring.sources.entry import stable_name
@@ -121,7 +122,7 @@ def _identity(trace: Trace) -> Identity | None:
     if not system or not destination or any(flag(span.attributes.get(name)) for name in _PASSING_QUEUES):
         return None
     service = text(span.resource.get("service.name")) or "unknown service"
-    return Identity(system, f"{service}/{destination}"[:200], f"{service}: {destination}"[:200], "", rank)
+    return Identity(system, fitted(f"{service}/{destination}"), f"{service}: {destination}"[:200], "", rank)
 
 
 def _outcome(span: SpanRecord, words: Words) -> _Outcome | None:
@@ -247,8 +248,8 @@ def _numbered(said: Sequence[_Said], trace: Trace) -> tuple[AttemptFact, ...]:
         facts.append(
             AttemptFact(
                 unit, number, outcome.phase, "messaging", _INFERRED if counted_by_us else outcome.confidence,
-                span.name[:200], outcome.destination or words.destination, failure.error_class, failure.message, None,
-                moment(span.start_ns), moment(span.end_ns), None, span.trace_id, span.span_id,
+                span.name[:200], fitted(outcome.destination or words.destination), failure.error_class, failure.message,
+                None, moment(span.start_ns), moment(span.end_ns), None, span.trace_id, span.span_id,
             )
         )  # fmt: skip
     return tuple(facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import SpanRecord, StatusCode
 from monitoring.sources.failures import Failure, bounded_class, failure_of
 from monitoring.sources.trace import Trace
@@ -47,7 +48,7 @@ def _identity(mine: Sequence[SpanRecord]) -> Identity:
         return _mode(span) == "error", span.parent_span_id in present, span.start_ns, span.span_id
 
     attributes = min(mine, key=order).attributes
-    key = text(attributes["n8n.workflow.id"])[:200]
+    key = fitted(text(attributes["n8n.workflow.id"]))
     name = text(attributes.get("n8n.workflow.name"))[:200] or key
     return Identity("n8n", key, name, text(attributes.get("n8n.workflow.version_id"))[:100], Rank.DECLARED)
 
@@ -63,7 +64,7 @@ def _attempt(span: SpanRecord, error_parents: set[bytes | None]) -> AttemptFact 
     instance = text(span.resource.get("n8n.instance.id")) or "n8n"
     declared = phase is not Phase.DEAD or span.span_id in error_parents
     return AttemptFact(
-        unit_id=f"n8n:{instance}:{first_execution or text(attributes['n8n.execution.id'])}"[:200],
+        unit_id=fitted(f"n8n:{instance}:{first_execution or text(attributes['n8n.execution.id'])}"),
         attempt=2 if repeats else 1,
         phase=phase,
         dialect="n8n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitoring.facts import AttemptFact, Confidence, Identity, Phase, Rank, Reading
+from monitoring.names import fitted
 from monitoring.records import EventRecord
 from monitoring.sources.failures import bounded, bounded_class
 from monitoring.sources.values import instant, text, whole
@@ -23,9 +24,9 @@ class NatsAdvisories:
         sequence = whole(data.get("stream_seq"))
         if kind not in _PHASES or not stream or sequence is None:
             return None
-        where = f"{stream}/{consumer}"[:200]
+        where = fitted(f"{stream}/{consumer}")
         attempt = AttemptFact(
-            unit_id=f"{stream}:{sequence}",
+            unit_id=fitted(f"{stream}:{sequence}"),
             attempt=max(1, whole(data.get("deliveries")) or 1),
             phase=_PHASES[kind],
             dialect="nats",

@@ -55,7 +55,9 @@ _EVENTS: dict[str, tuple[dict[str, Any], str]] = {
     "ce-two-kinds-of-data": ({"data": 1, "data_base64": "AA=="}, "both data and data_base64"),
     "ce-base64-broken": ({"data_base64": "%"}, "data_base64 is not base64"),
     "ce-nul-in-data": ({"data": {"a\x00": "\x00"}}, ""),
-    "ce-lone-surrogate": ({"data": "\ud800"}, ""),
+    "ce-lone-surrogate": ({"data": {"a\udfff": "\ud800"}, "subject": "\udc00"}, ""),
+    "ce-lone-surrogate-in-id": ({"id": "x\ud800"}, "id holds a control character or half a surrogate pair"),
+    "ce-lone-surrogate-in-source": ({"source": "/\udfff"}, "source holds a control character or half"),
     "ce-nul-in-id": ({"id": "a\x00b"}, "id holds a control character"),
     "ce-data-64-KiB": ({"data": "x" * 65_536}, ""),
 }

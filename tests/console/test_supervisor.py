@@ -82,6 +82,58 @@ def test_what_ends_by_itself_is_started_anew_and_what_it_left_is_gone(tmp_path: 
             signal.signal(number, handler)
 
 
+def test_a_server_that_does_not_start_anew_at_once_is_tried_again(tmp_path: Path) -> None:
+    """A database that is killed while it recovers says that it could not start; the next time it does."""
+    (prepare(tmp_path) / "logs").mkdir(exist_ok=True)
+    said: list[str] = []
+    request = StopRequest()
+    log = tmp_path / "logs" / "database.log"
+    faults = [StartError("The database did not start."), StartError("The database did not start."), None]
+
+    begun: list[processes.Process] = []
+
+    def begin(program: str) -> processes.Process:
+        begun.append(processes.start([sys.executable, "-c", program], log=log, cwd=tmp_path, env=os.environ))
+        return begun[-1]
+
+    def again() -> processes.Process:
+        fault = faults.pop(0)
+        if fault:
+            raise fault
+        return begin("import time; time.sleep(60)")
+
+    def hear(line: str) -> None:
+        said.append(line)
+        request.made = not faults
+
+    supervisor = Supervisor(tmp_path, os.environ, request, hear)
+    supervisor.adopt("database", begin(""), log, lambda: None, again)
+    try:
+        with pytest.raises(Stopped):
+            supervisor.watch()
+        assert [line.split(" and ")[1].split(" yet")[0] for line in said[:2]] == ["could not be started anew"] * 2
+        assert "was started anew" in said[2]
+    finally:
+        processes.stop(begun[-1])
+
+
+def test_a_server_that_never_starts_anew_stops_all(tmp_path: Path) -> None:
+    (prepare(tmp_path) / "logs").mkdir(exist_ok=True)
+    log = tmp_path / "logs" / "database.log"
+    tries: list[float] = []
+
+    def again() -> processes.Process:
+        tries.append(time.monotonic())
+        raise StartError("The database did not start.")
+
+    supervisor = Supervisor(tmp_path, os.environ, StopRequest())
+    started = processes.start([sys.executable, "-c", "print('no room')"], log=log, cwd=tmp_path, env=os.environ)
+    supervisor.adopt("database", started, log, lambda: None, again)
+    with pytest.raises(StartError, match=r"database ended with exit code 0; all stopped[\s\S]*no room"):
+        supervisor.watch()
+    assert 2 <= len(tries) <= 4
+
+
 def test_stopping_leaves_no_grandchild_even_of_a_child_that_ignores_sigterm(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:

@@ -253,6 +253,16 @@ def test_a_media_type_however_odd_costs_nobody_but_its_event(media: str) -> None
     assert not re.search("[\x00\ud800-\udfff]", "".join(f"{one.reason}{one.item_id}" for one in decoded.rejections))
 
 
+def test_an_id_with_half_a_surrogate_pair_is_no_other_id() -> None:
+    """Read as U+FFFD, such ids would be one event, and a good one's whose id holds that character."""
+    decoded = batch(*(EVENT | {"id": f"x{end}"} for end in ("\ud800", "\udfff", "\ufffd", "\U0001f600")))
+    assert [event.id for event in decoded.events] == ["x\ufffd", "x\U0001f600"]
+    assert [one.index for one in decoded.rejections] == [0, 1]
+    alone = json.dumps(EVENT | {"id": "x\ud800"}).encode()
+    with pytest.raises(MalformedPayload, match="id holds a control character or half a surrogate pair"):
+        decode(payload(Signal.EVENTS, Encoding.CLOUDEVENT_STRUCTURED, alone))
+
+
 def test_what_nobody_foresaw_costs_nobody_but_its_event(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(text: str) -> datetime:
         raise LookupError(text)
