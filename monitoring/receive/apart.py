@@ -47,7 +47,7 @@ _OWN_SHARE = Path("/proc/self/autogroup")
 #: Memory by the megabyte comes in large pages, where Linux has such: in small ones it costs as much time to have as is
 #: spent on what is written there.
 _TUNABLES, _LARGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
-_IDLE_S = 60.0
+_IDLE_S = 300.0
 #: What it may hold between two bodies. It starts with about 100 MiB; a new one takes a second.
 _MOST_HELD = 256 << 20
 

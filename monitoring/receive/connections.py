@@ -12,9 +12,10 @@ _Found = TypeVar("_Found")
 #: What intake asks, it asks by key: one plan serves, and making it anew would cost as much as what is asked. The plan
 #: may be made while the tables are empty; one that reads an empty table from end to end would do so when it is full.
 _BY_KEY = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
-#: Exporters give up after ten seconds; an answer that comes before lets them keep their batch. Said once for each
-#: connection, since each word of a transaction's own costs all requests.
-_PATIENCE = "-c lock_timeout=3s -c statement_timeout=4s"
+#: Nobody waits longer for what another request holds. A statement may take longer than its sender waits for: what is
+#: committed meanwhile is known when it is sent again, and what is given up on a slow machine would never be. Said once
+#: for each connection, since each word of a transaction's own costs all requests.
+_PATIENCE = "-c lock_timeout=3s -c statement_timeout=20s"
 
 
 def keep_own_connection() -> None:
