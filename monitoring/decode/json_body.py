@@ -44,11 +44,12 @@ def load(body: bytes, limits: Limits, *, keeps_halves: bool = False) -> object:
     except orjson.JSONDecodeError as fault:
         reason = str(fault)
     # To look for one first is cheap: counting goes through all of a body that has none, too.
-    if len(body) > _LONGEST_RESCUED or (b"\\" in body and body.count(b"\\") > _MOST_ESCAPES):
+    has_escapes = b"\\" in body
+    if len(body) > _LONGEST_RESCUED or (has_escapes and body.count(b"\\") > _MOST_ESCAPES):
         raise MalformedPayload(f"The body is not JSON: {reason}.")
     try:
         text = body.decode("utf-8-sig")
-        if not keeps_halves and "\\u" in text and ("\\ud" in text or "\\uD" in text):
+        if has_escapes and not keeps_halves and ("\\ud" in text or "\\uD" in text):
             text = _ESCAPES.sub(_with_half_replaced, text)
             with contextlib.suppress(orjson.JSONDecodeError):
                 return orjson.loads(text)

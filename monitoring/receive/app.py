@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -20,6 +19,7 @@ from monitoring.receive.apart import CommandLine
 from monitoring.receive.arrival import Answer, refusal
 from monitoring.receive.body import negotiate
 from monitoring.receive.door import Ask, Disconnected, Door, too_large
+from monitoring.receive.large_pages import room_for
 from monitoring.receive.pace import UNPACED_BYTES, Pace, Receive
 from monitoring.records import Encoding, Signal, UnsupportedPayload
 from partners.keys import bearer
@@ -85,7 +85,7 @@ class IntakeApp:
             message = f"{scope['method']} is not taken here; POST the telemetry."
             await self._refuse_unread(signal, refusal(spoken, 405, "method", message), headers, receive, send)
         else:
-            body = _Body(receive, self.door.pace)
+            body = _Body(receive, self.door.pace, _announced(headers))
             try:
                 answer = await self.door.answer(_ask(signal, spoken, headers, body))
             except Disconnected:
@@ -100,7 +100,6 @@ class IntakeApp:
 
 
 def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body) -> Ask:
-    announced = headers.get("content-length", "")
     return Ask(
         signal=signal,
         spoken=spoken,
@@ -108,9 +107,14 @@ def _ask(signal: Signal, spoken: Encoding, headers: dict[str, str], body: _Body)
         encoding=lambda: _encoding(signal, headers),
         packing=lambda _: headers.get("content-encoding", "").strip().lower(),
         headers=headers,
-        announced=int(announced) if announced.isdecimal() else 0,
+        announced=_announced(headers),
         read=body.read,
     )
+
+
+def _announced(headers: dict[str, str]) -> int:
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() else 0
 
 
 def _headers(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -137,13 +141,13 @@ def _encoding(signal: Signal, headers: dict[str, str]) -> Encoding:
 class _Body:
     """The body of one request, which is read as far as it is wanted."""
 
-    def __init__(self, receive: Receive, pace: Pace) -> None:
-        self._receive, self._pace = receive, pace
+    def __init__(self, receive: Receive, pace: Pace, announced: int = 0) -> None:
+        self._receive, self._pace, self._announced = receive, pace, announced
         self._is_over = False
 
     async def read(self, hold: Callable[[int], None]) -> bytes:
         """Return all of it, and tell each chunk's size before it is kept. Raises PayloadTooLarge or Disconnected."""
-        body, unpaced = io.BytesIO(), UNPACED_BYTES
+        body, unpaced = room_for(self._announced), UNPACED_BYTES
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -157,6 +161,7 @@ class _Body:
                 if not body.tell():
                     return bytes(chunk)
                 body.write(chunk)
+                body.truncate()
                 return body.getvalue()
             body.write(chunk)
             if body.tell() > unpaced:
