@@ -76,7 +76,8 @@ class AttemptFact(NamedTuple):
     """One try at one unit of work, normalised over all sources.
 
     `attempt` counts from 1. `unit_id` is the same over all attempts of a unit. `(unit_id, phase, attempt)` names the
-    fact, so a broker that repeats its notice changes nothing.
+    fact, so a broker that repeats its notice changes nothing. `unit_id` and `destination` fit their columns
+    (`names.fitted`).
     """
 
     unit_id: str

@@ -111,7 +111,7 @@ def write_told(
     for unit, rows in now_said.items():
         figures.unit(before.get(unit, []), -1)
         figures.unit(rows, 1)
-    lives = _lives(now_said, letters, asking.plain, desk)
+    lives = _lives(now_said, letters, asking.plain, [placed for placed in told if placed.plain], desk)
     delete_attempts(gone)
     new = write_attempts(desk.tenant_id, written)
     deaths = ask_of_deaths(lives, written, made or {})
@@ -137,13 +137,22 @@ def _deaths(rows: Iterable[Told | Spoken]) -> dict[str, datetime]:
 
 
 def _lives(
-    said: Mapping[str, Sequence[Told]], letters: Mapping[str, Letter], plain: PlainAsked | None, desk: Desk
+    said: Mapping[str, Sequence[Told]],
+    letters: Mapping[str, Letter],
+    plain: PlainAsked | None,
+    told: Sequence[PlacedAttempt],
+    desk: Desk,
 ) -> dict[str, Life | None]:
+    """How each unit stands. What went well at once was noted before, or is `told` of now: that may not stand there when
+    the notes are asked for."""
     deaths = _deaths(chain.from_iterable(said.values()))
     # What went well before a unit died is no redrive of it. Of earlier deaths than were told of now, earlier tries.
     if deaths and (plain is None or not plain.covers(deaths)):
         plain = ask_of_plain(deaths, desk)
-    well = plain.by_unit() if plain else {}
+    well: dict[str, list[datetime]] = {unit: list(found) for unit, found in plain.by_unit().items()} if plain else {}
+    for placed in told:
+        if placed.fact.unit_id in deaths:
+            well.setdefault(placed.fact.unit_id, []).append(placed.fact.started_at or placed.at)
     return {
         unit: life(rows, well.get(unit, ()), letters[unit].decisions if unit in letters else ())
         for unit, rows in said.items()

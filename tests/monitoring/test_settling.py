@@ -131,6 +131,24 @@ def test_of_two_events_with_one_id_the_first_stands(owner: Member, process: Proc
         assert Event.objects.get().subject == "first"
 
 
+def test_a_first_try_that_comes_with_the_death_of_its_unit_may_be_its_redrive(owner: Member, process: Process) -> None:
+    """Another trace tells of it, in the same request: it is noted only once the unit has been looked at."""
+    unit = {"andon.unit_id": "u", "andon.attempt": 1}
+    well = span("confirm", trace=8, number=1, at=at(22), said=unit)
+    death = span("confirm", trace=9, number=2, at=at(20), lasts_s=2, said={**unit, "andon.phase": "dead"}, failed=True)
+    later = span("confirm", trace=9, number=3, parent=2, at=at(23), said=unit)
+    found = [
+        settled(owner, [part(well, death, later)]),
+        settled(owner, [part(death, later, well)]),
+        settled(owner, [part(well), part(death), part(later)]),
+        settled(owner, [part(later), part(death), part(well)]),
+        settled_together(owner, [[part(well), part(death, later)]]),
+    ]
+    assert found == found[:1] * 5
+    (letter,) = found[0]["dead letters"]
+    assert letter[-4:-2] == ("redriven", at(22))
+
+
 def test_what_one_request_told_needs_no_settling(owner: Member, process: Process) -> None:
     send(owner, part(ROOT, STEP, STEP))
     assert figures(owner) == (2, 1, 1)
