@@ -10,9 +10,12 @@ import ctypes
 import io
 import mmap
 
-#: Smaller ones hold too few large pages to be worth the asking.
+#: Smaller ones are not worth the asking.
 _WORTH_IT = 4 << 20
 _LARGE_PAGE = 2 << 20
+#: So much comes in small pages. One byte takes a whole page, and what counts as held are the bytes: a sender that stops
+#: within the first large page so holds a quarter more than counts, not thirty times as much.
+_IN_SMALL = 8 << 20
 
 
 def room_for(size: int) -> io.BytesIO:
@@ -22,8 +25,9 @@ def room_for(size: int) -> io.BytesIO:
     room = io.BytesIO(bytes(size))
     with room.getbuffer() as whole, contextlib.suppress(OSError, AttributeError):
         start = ctypes.addressof(ctypes.c_char.from_buffer(whole))
-        first = -(-start // _LARGE_PAGE) * _LARGE_PAGE
+        first = -(-(start + _IN_SMALL) // _LARGE_PAGE) * _LARGE_PAGE
         # Only whole pages: what lies beside them may be somebody else's.
         length = (start + size - first) // _LARGE_PAGE * _LARGE_PAGE
-        ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), mmap.MADV_HUGEPAGE)
+        if length > 0:
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), mmap.MADV_HUGEPAGE)
     return room

@@ -52,5 +52,17 @@ def test_an_empty_room_holds_no_memory() -> None:
     assert len(rooms) == 8
 
 
+def test_what_stops_on_its_way_holds_little_more_than_came() -> None:
+    """What counts as held are the bytes that came, and memory is bounded by that count."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("read from /proc")
+    for came in (100_000, 3 * MIB, 9 * MIB, 12 * MIB + 1):
+        before = _resident()
+        rooms = [room_for(64 * MIB) for _ in range(8)]
+        for room in rooms:
+            room.write(bytes(came))
+        assert _resident() - before < 8 * came * 1.25 + 4 * MIB
+
+
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
